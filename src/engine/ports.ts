@@ -1,0 +1,158 @@
+/** What the engine needs from outside: time, chance, disk, network, tokens, and somebody to tell. */
+import type { HttpMethod, Queue, Task } from './cloud-tasks-api.js';
+import type { Duration, Instant } from './time.js';
+
+export interface Timer {
+  cancel(): void;
+}
+
+export interface Clock {
+  now(): Instant;
+  /** Calls once, at or after `instant`, also when that has passed; never before returning. */
+  at(instant: Instant, callback: () => void): Timer;
+}
+
+/** Uniform in [0, 1). */
+export type Random = () => number;
+
+/**
+ * A task as it is kept: the API's FULL view and what the headers of the next attempt need.
+ * Everything but `state` never changes after the create.
+ */
+export interface StoredTask {
+  /** Order of creation, unique in the store, given by it, never used twice. */
+  readonly seq: number;
+  readonly queue: string;
+  readonly id: string;
+  readonly request: StoredRequest;
+  readonly state: TaskState;
+}
+
+export type StoredRequest = Pick<
+  Task,
+  'httpRequest' | 'appEngineHttpRequest' | 'createTime' | 'dispatchDeadline'
+>;
+
+export interface TaskState
+  extends Pick<
+    Task,
+    'scheduleTime' | 'dispatchCount' | 'responseCount' | 'firstAttempt' | 'lastAttempt'
+  > {
+  /** The execution count header's value: which responses count depends on the target. */
+  readonly executionCount: number;
+  /** HTTP status of the last attempt as the headers report it; absent before one has ended. */
+  readonly previousResponse?: number;
+}
+
+/** A place in a queue's order of dispatch: by `scheduleTime`, then by `seq`. */
+export interface DueTask {
+  readonly seq: number;
+  readonly scheduleTime: Instant;
+}
+
+/** A record whose checksum failed: never run, kept apart for a person to look at. */
+export interface DamagedRecord {
+  readonly kind: 'queue' | 'task';
+  /** As much of the name as could be read. */
+  readonly name: string;
+  readonly reason: string;
+}
+
+/**
+ * Queues, tasks and tombstones. One engine owns one store.
+ *
+ * Reads are synchronous and see what is committed. A write resolves once it is durable; writes
+ * take effect in the order they were called, and those that arrive together commit together.
+ */
+export interface TaskStore {
+  queues(): Queue[];
+  /** When a deleted queue's name may be used again; undefined when it may be now. */
+  queueTombstone(name: string): Instant | undefined;
+  task(seq: number): StoredTask | undefined;
+  findTask(queue: string, id: string): StoredTask | undefined;
+  /** When a finished task's name may be used again; undefined when there is no tombstone. */
+  taskTombstone(queue: string, id: string): Instant | undefined;
+  /** A queue's tasks in order of creation, those after `afterSeq`. */
+  tasks(queue: string, afterSeq: number, limit: number): StoredTask[];
+  /** A queue's tasks in order of dispatch, those strictly after `after`; from the first without. */
+  due(queue: string, after: DueTask | undefined, limit: number): DueTask[];
+  /** The earliest instant at which `removeExpired` would find something. */
+  nextExpiry(): Instant | undefined;
+
+  /** Creates or replaces. */
+  putQueue(queue: Queue): Promise<void>;
+  /** With its tasks and their tombstones. */
+  deleteQueue(name: string, tombstoneUntil: Instant): Promise<void>;
+  /** Keeps the queue as given, and turns the tasks that were created before into tombstones. */
+  purgeQueue(queue: Queue, tombstoneUntil: Instant): Promise<void>;
+  /** Refuses an id that is live or has a tombstone later than `now`. */
+  createTask(task: Omit<StoredTask, 'seq'>, now: Instant): Promise<CreateOutcome>;
+  /** Reads, changes and writes in one step. Resolves to the new state, or undefined when gone. */
+  updateTask(
+    seq: number,
+    change: (task: StoredTask) => TaskState,
+  ): Promise<TaskState | undefined>;
+  /** Leaves a tombstone. Resolves to false when the task was gone already. */
+  removeTask(seq: number, tombstoneUntil: Instant): Promise<boolean>;
+  /** Drops tombstones that ended, tasks too (queue and task names). */
+  removeExpired(now: Instant): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type CreateOutcome =
+  | { readonly created: StoredTask }
+  | { readonly refused: 'LIVE' | 'TOMBSTONED' };
+
+/** One attempt, ready to send. Header names and values are final, but for the token. */
+export interface Dispatch {
+  readonly target: DispatchTarget;
+  readonly method: HttpMethod;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Uint8Array;
+}
+
+export type DispatchTarget =
+  | { readonly kind: 'http'; readonly url: string }
+  | {
+      readonly kind: 'app-engine';
+      readonly service: string;
+      readonly version: string;
+      readonly instance: string;
+      readonly relativeUri: string;
+    };
+
+export type DispatchResult =
+  | { readonly kind: 'response'; readonly status: number; readonly retryAfter?: string }
+  /** No connection, or it broke before a response. */
+  | { readonly kind: 'no-response'; readonly reason: string };
+
+export interface Transport {
+  /**
+   * Sends one attempt and resolves once the response's head is there and its body was let go.
+   * Never follows a redirect. Never rejects, also when `signal` aborts: that is a no-response.
+   */
+  send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult>;
+}
+
+export interface TokenIssuer {
+  /** A signed ID token that lives one hour from about now. */
+  idToken(claims: { email: string; audience: string }): Promise<string>;
+}
+
+/** Told what happened, for logs; must not throw and must not block. */
+export type EngineEvents = (event: EngineEvent) => void;
+
+export type EngineEvent =
+  | {
+      readonly type: 'attempt';
+      readonly queue: string;
+      readonly task: string;
+      readonly dispatchCount: number;
+      readonly duration: Duration;
+      readonly result: DispatchResult | { readonly kind: 'deadline' };
+      /** When it is tried again; absent when it succeeded or was given up. */
+      readonly retryTime?: Instant;
+      readonly gaveUp: boolean;
+    }
+  | { readonly type: 'damaged-record'; readonly record: DamagedRecord }
+  | { readonly type: 'store-failure'; readonly error: unknown };
