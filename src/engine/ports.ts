@@ -33,11 +33,10 @@ export type StoredRequest = Pick<
   'httpRequest' | 'appEngineHttpRequest' | 'createTime' | 'dispatchDeadline'
 >;
 
-export interface TaskState
-  extends Pick<
-    Task,
-    'scheduleTime' | 'dispatchCount' | 'responseCount' | 'firstAttempt' | 'lastAttempt'
-  > {
+export interface TaskState extends Pick<
+  Task,
+  'scheduleTime' | 'dispatchCount' | 'responseCount' | 'firstAttempt' | 'lastAttempt'
+> {
   /** The execution count header's value: which responses count depends on the target. */
   readonly executionCount: number;
   /** HTTP status of the last attempt as the headers report it; absent before one has ended. */
@@ -88,10 +87,7 @@ export interface TaskStore {
   /** Refuses an id that is live or has a tombstone later than `now`. */
   createTask(task: Omit<StoredTask, 'seq'>, now: Instant): Promise<CreateOutcome>;
   /** Reads, changes and writes in one step. Resolves to the new state, or undefined when gone. */
-  updateTask(
-    seq: number,
-    change: (task: StoredTask) => TaskState,
-  ): Promise<TaskState | undefined>;
+  updateTask(seq: number, change: (task: StoredTask) => TaskState): Promise<TaskState | undefined>;
   /** Leaves a tombstone. Resolves to false when the task was gone already. */
   removeTask(seq: number, tombstoneUntil: Instant): Promise<boolean>;
   /** Drops tombstones that ended, tasks too (queue and task names). */
@@ -100,8 +96,7 @@ export interface TaskStore {
 }
 
 export type CreateOutcome =
-  | { readonly created: StoredTask }
-  | { readonly refused: 'LIVE' | 'TOMBSTONED' };
+  { readonly created: StoredTask } | { readonly refused: 'LIVE' | 'TOMBSTONED' };
 
 /** One attempt, ready to send. Header names and values are final, but for the token. */
 export interface Dispatch {

@@ -1,0 +1,240 @@
+/** One queue's loop: due -> token -> slot -> send -> settle. Between two events nothing runs. */
+import type { AttemptResult } from './attempt.js';
+import { dispatched, failed, succeeded } from './attempt.js';
+import type { Queue } from './cloud-tasks-api.js';
+import { toDispatch } from './dispatch-headers.js';
+import { DueWindow } from './due-window.js';
+import type {
+  Clock,
+  Dispatch,
+  DueTask,
+  EngineEvents,
+  StoredTask,
+  TaskStore,
+  Timer,
+  TokenIssuer,
+  Transport,
+} from './ports.js';
+import { nextRetry } from './retry.js';
+import { shortId } from './resource-name.js';
+import { dispatchDeadline } from './task.js';
+import type { Duration, Instant } from './time.js';
+import { SECOND } from './time.js';
+import { TokenBucket } from './token-bucket.js';
+
+export interface DispatcherPorts {
+  readonly clock: Clock;
+  readonly store: TaskStore;
+  readonly transport: Transport;
+  readonly tokens: TokenIssuer;
+  readonly onEvent: EngineEvents;
+  /** A settled task leaves its name behind until then. */
+  readonly tombstoneUntil: () => Instant;
+}
+
+/** Tasks of one queue that are held in memory, at most twice as many; the rest waits on disk. */
+const WINDOW = 1000;
+
+/** The store is tried again this long after it refused to record an outcome. */
+const SETTLE_AGAIN: Duration = SECOND;
+
+export class Dispatcher {
+  private readonly window: DueWindow;
+  private readonly bucket: TokenBucket;
+  /** Attempts under way by task, the queue's own and those of RunTask. */
+  private readonly inFlight = new Map<number, number>();
+  private slotsTaken = 0;
+  private timer: Timer | undefined;
+  private running = false;
+  private idle: (() => void)[] = [];
+
+  constructor(
+    private queue: Queue,
+    private readonly ports: DispatcherPorts,
+  ) {
+    const { store, clock } = ports;
+    const { maxDispatchesPerSecond, maxBurstSize } = queue.rateLimits;
+    this.window = new DueWindow((after, limit) => store.due(queue.name, after, limit), WINDOW);
+    this.bucket = new TokenBucket(maxDispatchesPerSecond, maxBurstSize, clock.now());
+  }
+
+  start(): void {
+    this.running = true;
+    this.pump();
+  }
+
+  /** Takes no new task; what is in flight goes on. */
+  stop(): void {
+    this.running = false;
+    this.pump();
+  }
+
+  /** Resolves once nothing is in flight and every outcome is recorded. */
+  async drained(): Promise<void> {
+    if (this.inFlight.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
+  }
+
+  /** New limits, another state, or tasks purged: what is held may no longer be true. */
+  configure(queue: Queue): void {
+    this.queue = queue;
+    const { maxDispatchesPerSecond, maxBurstSize } = queue.rateLimits;
+    this.bucket.configure(maxDispatchesPerSecond, maxBurstSize, this.ports.clock.now());
+    this.window.clear();
+    this.pump();
+  }
+
+  /** A task was created. */
+  offer(task: DueTask): void {
+    this.window.offer(task);
+    this.pump();
+  }
+
+  /** Dispatches a task now, past rate, slots and pause. Resolves once the attempt is on record. */
+  async run(task: StoredTask): Promise<void> {
+    await this.attempt(task, { takesSlot: false, calledAt: this.ports.clock.now() });
+  }
+
+  /** Sends what may be sent now, and sets one timer for what may be sent next. */
+  private pump(): void {
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (!this.running || this.queue.state !== 'RUNNING') return;
+    const { clock } = this.ports;
+    for (;;) {
+      if (this.slotsTaken >= this.queue.rateLimits.maxConcurrentDispatches) return;
+      const due = this.window.peek();
+      if (!due) return;
+      const now = clock.now();
+      const at = Math.max(due.scheduleTime, this.bucket.nextAt(now));
+      if (at > now) {
+        this.timer = clock.at(at, () => this.pump());
+        return;
+      }
+      this.window.pop();
+      const task = this.stillDue(due);
+      if (!task) continue;
+      this.bucket.take(now);
+      void this.attempt(task, { takesSlot: true });
+    }
+  }
+
+  /** The window is told of nothing but creates: a task may be gone, moved or under way by RunTask. */
+  private stillDue(due: DueTask): StoredTask | undefined {
+    if (this.inFlight.has(due.seq)) return undefined;
+    const task = this.ports.store.task(due.seq);
+    return task?.state.scheduleTime === due.scheduleTime ? task : undefined;
+  }
+
+  private attempt(
+    task: StoredTask,
+    how: { readonly takesSlot: boolean; readonly calledAt?: Instant },
+  ): Promise<unknown> {
+    const { clock, store } = this.ports;
+    const dispatchTime = clock.now();
+    this.inFlight.set(task.seq, (this.inFlight.get(task.seq) ?? 0) + 1);
+    if (how.takesSlot) this.slotsTaken++;
+    // On record with the next commit; the request doesn't wait for it. A crash in between only
+    // delivers again, as any crash before the outcome does.
+    const recorded = store
+      .updateTask(task.seq, ({ state }) => dispatched(state, dispatchTime))
+      .catch((error: unknown) => this.ports.onEvent({ type: 'store-failure', error }));
+    void this.send(task, dispatchTime).then(async (result) => {
+      if (how.takesSlot) this.slotsTaken--;
+      this.pump();
+      await this.settle(task, dispatchTime, result, how.calledAt);
+      this.leave(task.seq);
+    });
+    return recorded;
+  }
+
+  private async send(task: StoredTask, dispatchTime: Instant): Promise<AttemptResult> {
+    const { clock, transport } = this.ports;
+    const abort = new AbortController();
+    const timer = clock.at(dispatchTime + dispatchDeadline(task), () => abort.abort());
+    try {
+      const dispatch = await this.authorized(task, toDispatch(task, this.queue));
+      const result = await transport.send(dispatch, abort.signal);
+      return result.kind === 'no-response' && abort.signal.aborted ? { kind: 'deadline' } : result;
+    } catch (error) {
+      return { kind: 'no-response', reason: error instanceof Error ? error.message : 'failed' };
+    } finally {
+      timer.cancel();
+    }
+  }
+
+  /** A token is made just before it is sent, so that a long wait can't let it expire. */
+  private async authorized(task: StoredTask, dispatch: Dispatch): Promise<Dispatch> {
+    const { httpRequest } = task.request;
+    const token = httpRequest?.oidcToken;
+    if (!httpRequest || !token) return dispatch;
+    const headers = Object.fromEntries(
+      Object.entries(dispatch.headers).filter(([name]) => name.toLowerCase() !== 'authorization'),
+    );
+    const idToken = await this.ports.tokens.idToken({
+      email: token.serviceAccountEmail,
+      audience: token.audience || httpRequest.url,
+    });
+    return { ...dispatch, headers: { ...headers, Authorization: `Bearer ${idToken}` } };
+  }
+
+  private async settle(
+    task: StoredTask,
+    dispatchTime: Instant,
+    result: AttemptResult,
+    calledAt: Instant | undefined,
+  ): Promise<void> {
+    const { clock, store, onEvent, tombstoneUntil } = this.ports;
+    const now = clock.now();
+    const dispatchCount = task.state.dispatchCount + 1;
+    const retryTime = succeeded(result)
+      ? undefined
+      : nextRetry(this.queue.retryConfig, {
+          attempts: dispatchCount,
+          firstDispatch: task.state.firstAttempt?.dispatchTime ?? dispatchTime,
+          now,
+          countFrom: calledAt ?? now,
+        });
+    onEvent({
+      type: 'attempt',
+      queue: shortId(task.queue),
+      task: task.id,
+      dispatchCount,
+      duration: now - dispatchTime,
+      result,
+      gaveUp: !succeeded(result) && retryTime === undefined,
+      ...(retryTime === undefined ? {} : { retryTime }),
+    });
+    if (retryTime === undefined) {
+      await this.untilRecorded(() => store.removeTask(task.seq, tombstoneUntil()));
+      return;
+    }
+    const state = await this.untilRecorded(() =>
+      store.updateTask(task.seq, (stored) => failed(stored, result, now, retryTime)),
+    );
+    // Gone: deleted or purged meanwhile.
+    if (state) this.window.offer({ seq: task.seq, scheduleTime: retryTime });
+  }
+
+  /** A full disk must not turn a finished attempt into another one: its outcome waits for room. */
+  private async untilRecorded<T>(write: () => Promise<T>): Promise<T> {
+    const { clock, onEvent } = this.ports;
+    for (;;) {
+      try {
+        return await write();
+      } catch (error) {
+        onEvent({ type: 'store-failure', error });
+        await new Promise<void>((resolve) => clock.at(clock.now() + SETTLE_AGAIN, resolve));
+      }
+    }
+  }
+
+  private leave(seq: number): void {
+    const left = (this.inFlight.get(seq) ?? 1) - 1;
+    if (left > 0) this.inFlight.set(seq, left);
+    else this.inFlight.delete(seq);
+    if (this.inFlight.size === 0) {
+      for (const resolve of this.idle.splice(0)) resolve();
+    }
+    this.pump();
+  }
+}

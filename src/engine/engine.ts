@@ -1,0 +1,329 @@
+/** Cloud Tasks itself: every queue and task verb, over a store and one dispatcher a queue. */
+import type {
+  CloudTasksApi,
+  CreateTaskRequest,
+  ListQueuesRequest,
+  ListTasksRequest,
+  Queue,
+  QueueInput,
+  Task,
+  TaskRequest,
+} from './cloud-tasks-api.js';
+import { Dispatcher } from './dispatcher.js';
+import { CloudTasksError, invalidArgument, notFound } from './errors.js';
+import { pageSize, readPageToken, writePageToken } from './page.js';
+import type {
+  Clock,
+  EngineEvents,
+  Random,
+  StoredTask,
+  TaskStore,
+  Timer,
+  TokenIssuer,
+  Transport,
+} from './ports.js';
+import { newQueue, updatedQueue } from './queue.js';
+import { queueFilter } from './queue-filter.js';
+import { checkLocationName, parseQueueName, parseTaskName } from './resource-name.js';
+import { newTask, shown } from './task.js';
+import type { Duration, Instant } from './time.js';
+import { DAY, HOUR, MINUTE } from './time.js';
+
+export interface EnginePorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly store: TaskStore;
+  readonly transport: Transport;
+  readonly tokens: TokenIssuer;
+  readonly onEvent: EngineEvents;
+}
+
+export interface EngineRules {
+  /** How long a finished task's name stays taken. Default 1 h. */
+  readonly taskTombstone?: Duration;
+  /** How long a deleted queue's name stays taken. Default 7 days. */
+  readonly queueTombstone?: Duration;
+  /** Whether a token may go to this http:// URL. Default: never, as in production. */
+  readonly trustsHttp?: (url: URL) => boolean;
+}
+
+interface LiveQueue {
+  queue: Queue;
+  readonly dispatcher: Dispatcher;
+}
+
+const QUEUES_PAGE = 9800;
+const TASKS_PAGE = 1000;
+/** Expired tombstones are swept together, at most so often. */
+const SWEEP_PAUSE: Duration = MINUTE;
+
+const NO_ENTITY = 'Requested entity was not found.';
+
+export class Engine implements CloudTasksApi {
+  private readonly live = new Map<string, LiveQueue>();
+  private readonly rules: Required<EngineRules>;
+  private dispatching = false;
+  private sweep: Timer | undefined;
+  /** Queue verbs change one after the other, each seeing what the one before left. */
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly ports: EnginePorts,
+    rules: EngineRules = {},
+  ) {
+    this.rules = {
+      taskTombstone: HOUR,
+      queueTombstone: 7 * DAY,
+      trustsHttp: () => false,
+      ...rules,
+    };
+    for (const queue of ports.store.queues()) this.goLive(queue);
+    const expiry = ports.store.nextExpiry();
+    if (expiry !== undefined) this.sweepAt(expiry);
+  }
+
+  /** Lets dispatching begin; before, tasks are only taken. */
+  dispatch(): void {
+    this.dispatching = true;
+    for (const { dispatcher } of this.live.values()) dispatcher.start();
+  }
+
+  /** Stops dispatching; resolves once every attempt in flight is settled. */
+  async drain(): Promise<void> {
+    this.dispatching = false;
+    this.sweep?.cancel();
+    const dispatchers = [...this.live.values()].map(({ dispatcher }) => dispatcher);
+    for (const dispatcher of dispatchers) dispatcher.stop();
+    await Promise.all(dispatchers.map((dispatcher) => dispatcher.drained()));
+  }
+
+  async listQueues(
+    request: ListQueuesRequest,
+  ): Promise<{ queues: Queue[]; nextPageToken?: string }> {
+    checkLocationName(request.parent, 'parent');
+    const { filter = '' } = request;
+    const scope = `${request.parent}?${filter}`;
+    const now = this.ports.clock.now();
+    const size = pageSize(request, QUEUES_PAGE);
+    const after = readPageToken(request, 'string', scope, now) ?? '';
+    const matches = queueFilter(filter);
+    const queues = [...this.live.values()]
+      .map(({ queue }) => queue)
+      .filter((queue) => queue.name.startsWith(`${request.parent}/queues/`))
+      .filter((queue) => queue.name > after && matches(queue))
+      .sort((a, b) => (a.name < b.name ? -1 : 1));
+    const page = queues.slice(0, size);
+    const last = page.at(-1);
+    return {
+      queues: page,
+      ...(last && queues.length > size
+        ? { nextPageToken: writePageToken(last.name, scope, now) }
+        : {}),
+    };
+  }
+
+  async getQueue({ name }: { name: string }): Promise<Queue> {
+    return this.found(name).queue;
+  }
+
+  async createQueue(request: { parent: string; queue: QueueInput }): Promise<Queue> {
+    checkLocationName(request.parent, 'parent');
+    parseQueueName(request.queue.name, 'queue.name');
+    if (!request.queue.name.startsWith(`${request.parent}/queues/`)) {
+      throw invalidArgument(
+        `The location from request ('${request.parent}') must be the same as the location in the named queue ('${request.queue.name}').`,
+        'queue.name',
+      );
+    }
+    const queue = newQueue(request.queue);
+    return this.inTurn(async () => {
+      if (this.live.has(queue.name)) {
+        throw new CloudTasksError('ALREADY_EXISTS', 'Queue already exists', {
+          field: 'queue.name',
+        });
+      }
+      return this.putNew(queue);
+    });
+  }
+
+  async updateQueue(request: { queue: QueueInput; updateMask?: string[] }): Promise<Queue> {
+    const { queue: input, updateMask = [] } = request;
+    parseQueueName(input.name, 'queue.name');
+    return this.inTurn(async () => {
+      const live = this.live.get(input.name);
+      if (!live) return this.putNew(newQueue(input));
+      return this.reconfigure(live, updatedQueue(live.queue, input, updateMask));
+    });
+  }
+
+  async deleteQueue({ name }: { name: string }): Promise<void> {
+    parseQueueName(name, 'name');
+    return this.inTurn(async () => {
+      const live = this.live.get(name);
+      if (!live) throw notFound(NO_ENTITY, 'name');
+      live.dispatcher.stop();
+      this.live.delete(name);
+      const { store, clock } = this.ports;
+      const tombstoneUntil = clock.now() + this.rules.queueTombstone;
+      await store.deleteQueue(name, tombstoneUntil);
+      this.sweepAt(tombstoneUntil);
+    });
+  }
+
+  async purgeQueue({ name }: { name: string }): Promise<Queue> {
+    return this.inTurn(async () => {
+      const live = this.found(name);
+      const queue = { ...live.queue, purgeTime: this.ports.clock.now() };
+      await this.ports.store.purgeQueue(queue, this.taskTombstoneUntil());
+      live.queue = queue;
+      live.dispatcher.configure(queue);
+      return queue;
+    });
+  }
+
+  async pauseQueue({ name }: { name: string }): Promise<Queue> {
+    return this.setState(name, 'PAUSED');
+  }
+
+  async resumeQueue({ name }: { name: string }): Promise<Queue> {
+    return this.setState(name, 'RUNNING');
+  }
+
+  async listTasks(request: ListTasksRequest): Promise<{ tasks: Task[]; nextPageToken?: string }> {
+    const { queue } = this.found(request.parent, 'parent');
+    const now = this.ports.clock.now();
+    const size = pageSize(request, TASKS_PAGE);
+    const scope = `${request.parent}?${request.responseView ?? 'BASIC'}`;
+    const after = readPageToken(request, 'number', scope, now) ?? 0;
+    // One more than asked tells whether there is a next page.
+    const tasks = this.ports.store.tasks(queue.name, after, size + 1);
+    const last = tasks.length > size ? tasks[size - 1] : undefined;
+    return {
+      tasks: tasks.slice(0, size).map((task) => shown(task, request.responseView)),
+      ...(last ? { nextPageToken: writePageToken(last.seq, scope, now) } : {}),
+    };
+  }
+
+  async getTask(request: TaskRequest): Promise<Task> {
+    return shown(this.foundTask(request.name), request.responseView);
+  }
+
+  async createTask(request: CreateTaskRequest): Promise<Task> {
+    const { dispatcher } = this.found(request.parent, 'parent');
+    const { clock, random, store } = this.ports;
+    const now = clock.now();
+    const task = newTask(request, { now, random, trustsHttp: this.rules.trustsHttp });
+    const outcome = await store.createTask(task, now);
+    if ('refused' in outcome) {
+      throw new CloudTasksError('ALREADY_EXISTS', TAKEN[outcome.refused], { field: 'task.name' });
+    }
+    const { created } = outcome;
+    dispatcher.offer({ seq: created.seq, scheduleTime: created.state.scheduleTime });
+    return shown(created, request.responseView);
+  }
+
+  async deleteTask({ name }: { name: string }): Promise<void> {
+    const { seq } = this.foundTask(name);
+    const removed = await this.ports.store.removeTask(seq, this.taskTombstoneUntil());
+    if (!removed) throw notFound(NO_ENTITY, 'name');
+  }
+
+  async runTask(request: TaskRequest): Promise<Task> {
+    const task = this.foundTask(request.name);
+    await this.found(task.queue).dispatcher.run(task);
+    // As dispatched; the attempt may have ended meanwhile, and the task with it.
+    return shown(this.ports.store.task(task.seq) ?? task, request.responseView);
+  }
+
+  private found(name: string, field = 'name'): LiveQueue {
+    parseQueueName(name, field);
+    const live = this.live.get(name);
+    if (live) return live;
+    throw notFound(
+      'Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize.',
+      field,
+    );
+  }
+
+  private foundTask(name: string): StoredTask {
+    const { queue, id } = parseTaskName(name, 'name');
+    const { store, clock } = this.ports;
+    const task = store.findTask(queue, id);
+    if (task) return task;
+    const tombstone = store.taskTombstone(queue, id) ?? -Infinity;
+    throw notFound(tombstone > clock.now() ? GONE : NO_ENTITY, 'name');
+  }
+
+  private setState(name: string, state: Queue['state']): Promise<Queue> {
+    return this.inTurn(async () => {
+      const live = this.found(name);
+      return this.reconfigure(live, { ...live.queue, state });
+    });
+  }
+
+  private async putNew(queue: Queue): Promise<Queue> {
+    const { store, clock } = this.ports;
+    if ((store.queueTombstone(queue.name) ?? -Infinity) > clock.now()) {
+      throw new CloudTasksError(
+        'FAILED_PRECONDITION',
+        'The queue cannot be created because a queue with this name existed too recently.',
+        { field: 'queue.name' },
+      );
+    }
+    await store.putQueue(queue);
+    this.goLive(queue);
+    return queue;
+  }
+
+  private async reconfigure(live: LiveQueue, queue: Queue): Promise<Queue> {
+    await this.ports.store.putQueue(queue);
+    live.queue = queue;
+    live.dispatcher.configure(queue);
+    return queue;
+  }
+
+  private goLive(queue: Queue): void {
+    const dispatcher = new Dispatcher(queue, {
+      ...this.ports,
+      tombstoneUntil: () => this.taskTombstoneUntil(),
+    });
+    this.live.set(queue.name, { queue, dispatcher });
+    if (this.dispatching) dispatcher.start();
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+
+  private taskTombstoneUntil(): Instant {
+    const until = this.ports.clock.now() + this.rules.taskTombstone;
+    this.sweepAt(until);
+    return until;
+  }
+
+  /** Sets the one timer that drops expired tombstones, unless it is set. */
+  private sweepAt(expiry: Instant): void {
+    const { store, clock, onEvent } = this.ports;
+    this.sweep ??= clock.at(Math.max(expiry, clock.now() + SWEEP_PAUSE), () => {
+      store
+        .removeExpired(clock.now())
+        .catch((error: unknown) => onEvent({ type: 'store-failure', error }))
+        .finally(() => {
+          this.sweep = undefined;
+          const next = store.nextExpiry();
+          if (next !== undefined) this.sweepAt(next);
+        });
+    });
+  }
+}
+
+const GONE =
+  'The task no longer exists, though a task with this name existed recently. The task either successfully completed or was deleted.';
+
+const TAKEN = {
+  LIVE: 'Requested entity already exists',
+  TOMBSTONED:
+    'The task cannot be created because a task with this name existed too recently. For more information about task de-duplication see https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks/create#body.request_body.FIELDS.task.',
+} as const;

@@ -1,0 +1,66 @@
+/** The names of locations, queues and tasks: what is legal, and how to take one apart. */
+import { CloudTasksError, invalidArgument } from './errors.js';
+
+const PROJECT = '[A-Za-z0-9:.-]+';
+const LOCATION = '[A-Za-z0-9-]+';
+const QUEUE_ID = '[A-Za-z0-9-]{1,100}';
+const LOCATION_NAME = new RegExp(`^projects/(${PROJECT})/locations/(${LOCATION})$`);
+const QUEUE_NAME = new RegExp(
+  `^projects/(${PROJECT})/locations/(${LOCATION})/queues/(${QUEUE_ID})$`,
+);
+const TASK_NAME = /^(.+)\/tasks\/([^/]*)$/;
+const TASK_ID = /^[A-Za-z0-9_-]{1,500}$/;
+
+/** The same text for a bad name in whatever verb. */
+const QUEUE_FORM =
+  'Queue name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>".';
+const TASK_FORM =
+  'Task name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>/tasks/<TASK_ID>"';
+
+export interface QueueParts {
+  readonly project: string;
+  readonly location: string;
+  readonly queueId: string;
+}
+
+/** Production answers a location it can't read as one it may not see. */
+export function checkLocationName(name: string, field: string): void {
+  if (LOCATION_NAME.test(name)) return;
+  const project = /^projects\/([^/]+)/.exec(name)?.[1] ?? name;
+  throw new CloudTasksError(
+    'PERMISSION_DENIED',
+    `Permission denied on resource project ${project}.`,
+    { field },
+  );
+}
+
+export function parseQueueName(name: string, field: string): QueueParts {
+  const [, project, location, queueId] = QUEUE_NAME.exec(name) ?? [];
+  if (project === undefined || location === undefined || queueId === undefined) {
+    throw invalidArgument(QUEUE_FORM, field);
+  }
+  return { project, location, queueId };
+}
+
+export function parseTaskName(name: string, field: string): { queue: string; id: string } {
+  const [, queue, id] = TASK_NAME.exec(name) ?? [];
+  if (queue === undefined || id === undefined || !QUEUE_NAME.test(queue)) {
+    throw invalidArgument(TASK_FORM, field);
+  }
+  if (!TASK_ID.test(id)) {
+    throw invalidArgument(
+      `Task ID "${id}" can contain only letters ([A-Za-z]), numbers ([0-9]), hyphens (-), or underscores (_). Task ID must between 1 and 500 characters.`,
+      field,
+    );
+  }
+  return { queue, id };
+}
+
+export function taskName(queue: string, id: string): string {
+  return `${queue}/tasks/${id}`;
+}
+
+/** The last part of a queue's or a task's full name. */
+export function shortId(name: string): string {
+  return name.slice(name.lastIndexOf('/') + 1);
+}

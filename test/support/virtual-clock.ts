@@ -1,0 +1,72 @@
+/** A clock that moves only when told to, and then stops at every timer on its way. */
+import type { Clock, Timer } from '../../src/engine/ports.js';
+import type { Duration, Instant } from '../../src/engine/time.js';
+import { SECOND } from '../../src/engine/time.js';
+
+interface Waiting {
+  readonly instant: Instant;
+  readonly order: number;
+  readonly callback: () => void;
+}
+
+export class VirtualClock implements Clock {
+  private readonly waiting = new Set<Waiting>();
+  private order = 0;
+
+  constructor(private instant: Instant = Date.UTC(2026, 0, 1) * 1000) {}
+
+  now(): Instant {
+    return this.instant;
+  }
+
+  at(instant: Instant, callback: () => void): Timer {
+    const entry = { instant, callback, order: this.order++ };
+    this.waiting.add(entry);
+    return { cancel: () => void this.waiting.delete(entry) };
+  }
+
+  /** How many timers are armed: none, when nothing is due. */
+  get timers(): number {
+    return this.waiting.size;
+  }
+
+  /** Fires every timer up to `duration` from now, each at its own instant. */
+  async advance(duration: Duration): Promise<void> {
+    const end = this.instant + duration;
+    await settled();
+    for (let next = this.earliest(end); next; next = this.earliest(end)) {
+      this.waiting.delete(next);
+      this.instant = Math.max(this.instant, next.instant);
+      next.callback();
+      await settled();
+    }
+    this.instant = end;
+  }
+
+  private earliest(end: Instant): Waiting | undefined {
+    let best: Waiting | undefined;
+    for (const entry of this.waiting) {
+      if (entry.instant > end) continue;
+      if (
+        !best ||
+        entry.instant < best.instant ||
+        (entry.instant === best.instant && entry.order < best.order)
+      ) {
+        best = entry;
+      }
+    }
+    return best;
+  }
+}
+
+export const seconds = (count: number): Duration => count * SECOND;
+
+/**
+ * Lets promises that are already decided run their course: a few turns of the event loop, since a
+ * memory store answers in microtasks and a grouped commit in one turn.
+ */
+export async function settled(): Promise<void> {
+  for (let turn = 0; turn < 4; turn++) {
+    await new Promise<void>((resolve) => setImmediate(resolve));
+  }
+}
