@@ -1,0 +1,23 @@
+#!/usr/bin/env node
+/** The command line: `nest-cloud-tasks <command>`, one file a command. */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { engineCommand } from './engine.js';
+
+const { version } = JSON.parse(
+  readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+) as { version: string };
+
+const program = new Command('nest-cloud-tasks')
+  .description('Background work for NestJS on Google Cloud Tasks.')
+  .version(version)
+  .showHelpAfterError()
+  .addCommand(engineCommand());
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  // One line that says what is wrong; a stack would only bury it.
+  console.error(`nest-cloud-tasks: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,69 @@
+/** How the app's thread and the engine's thread talk: one call, one answer, plain data only. */
+import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
+import type { ErrorCode } from '../engine/errors.js';
+import { CloudTasksError } from '../engine/errors.js';
+import type { EngineEvent } from '../engine/ports.js';
+import type { RunningEngine } from './start-engine.js';
+
+/** What the worker says once: the engine runs, or why it doesn't. */
+export type Started =
+  | { readonly started: Pick<RunningEngine, 'url' | 'issuer' | 'secret'> }
+  | { readonly refused: Failure };
+
+export interface Call {
+  readonly id: number;
+  readonly verb: keyof CloudTasksApi | 'dispatch' | 'drain' | 'close';
+  readonly argument: unknown;
+}
+
+export type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly failure: Failure };
+
+export type FromWorker = Started | Answer | { readonly event: EngineEvent };
+
+/** An error as it crosses: a structured clone would lose its class and its fields. */
+interface Failure {
+  readonly message: string;
+  readonly code?: ErrorCode;
+  readonly field?: string | undefined;
+}
+
+export function toFailure(error: unknown): Failure {
+  if (error instanceof CloudTasksError) {
+    const { message, code, field } = error;
+    return { message, code, field };
+  }
+  return { message: error instanceof Error ? error.message : String(error) };
+}
+
+export function fromFailure({ message, code, field }: Failure): Error {
+  return code ? new CloudTasksError(code, message, { field }) : new Error(message);
+}
+
+/** Complete by its type: a verb that is added to the API must be added here. */
+const VERBS: Record<keyof CloudTasksApi, true> = {
+  listQueues: true,
+  getQueue: true,
+  createQueue: true,
+  updateQueue: true,
+  deleteQueue: true,
+  purgeQueue: true,
+  pauseQueue: true,
+  resumeQueue: true,
+  listTasks: true,
+  getTask: true,
+  createTask: true,
+  deleteTask: true,
+  runTask: true,
+};
+
+/** Every verb of the API as a call of that name. */
+export function apiOver(
+  call: (verb: keyof CloudTasksApi, request: unknown) => Promise<unknown>,
+): CloudTasksApi {
+  const verbs = Object.keys(VERBS) as (keyof CloudTasksApi)[];
+  return Object.fromEntries(
+    verbs.map((verb) => [verb, (request: unknown) => call(verb, request)]),
+  ) as unknown as CloudTasksApi;
+}
