@@ -1,0 +1,58 @@
+// Lint rules. Those that hold the architecture up are in eslint.architecture.js and
+// .dependency-cruiser.js, each with its reason; test/architecture proves that each of them bites.
+import eslint from '@eslint/js';
+import prettier from 'eslint-config-prettier/flat';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+export default defineConfig(
+  globalIgnores(['dist/', 'coverage/', '.data/', 'bench/results/', 'test/architecture/fixtures/']),
+  eslint.configs.recommended,
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    rules: {
+      '@typescript-eslint/consistent-type-imports': [
+        'error',
+        { fixStyle: 'separate-type-imports' },
+      ],
+      '@typescript-eslint/no-import-type-side-effects': 'error',
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        // A default that handles "all the rest" of a union is a decision, not an oversight.
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      '@typescript-eslint/require-array-sort-compare': 'error',
+      eqeqeq: 'error',
+      'no-console': 'error',
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    rules: {
+      // A Nest module is a class that only carries its decorator.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      // Ports are async so that an implementation may wait; one that needn't wait keeps the shape.
+      '@typescript-eslint/require-await': 'off',
+      // Numbers read well in a message, and can't be anything unexpected there.
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      // `noPropertyAccessFromIndexSignature` asks for the bracket form where this rule forbids it.
+      '@typescript-eslint/dot-notation': ['error', { allowIndexSignaturePropertyAccess: true }],
+      // proto3 knows no null: an empty string or a zero often means "not given", which `??` lets by.
+      '@typescript-eslint/prefer-nullish-coalescing': ['error', { ignorePrimitives: true }],
+      // `() => emitter.emit(...)` as a callback is shorter than, and as clear as, a block.
+      '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
+      // Arguments that a signature asks for may go unused when they are named so.
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+    },
+  },
+  {
+    // Where a person reads standard output. Elsewhere a line without severity would be lost.
+    files: ['src/main.ts', 'src/cli/**', 'bench/**', 'test/**'],
+    rules: { 'no-console': 'off' },
+  },
+  prettier,
+);
