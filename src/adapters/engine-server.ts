@@ -1,0 +1,185 @@
+/**
+ * The engine's one port: small JSON documents over HTTP, nothing for strangers.
+ *
+ * Room is left for the rest of what this port will speak. REST under `/v2` becomes a handler
+ * `(request, response)` that is asked before a path counts as unknown. gRPC shares the port by a
+ * `net.Server` in front: a connection that opens with HTTP/2's preface goes to grpc-js's
+ * connection injector, every other one to this server as a `'connection'` event.
+ */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
+import { CloudTasksError } from '../engine/errors.js';
+import type { Duration } from '../engine/time.js';
+import { MILLISECOND, SECOND } from '../engine/time.js';
+
+const LIMITS = {
+  maxHeaderSize: 16 * 1024,
+  headersTimeout: 10_000,
+  requestTimeout: 30_000,
+  keepAliveTimeout: 5_000,
+  connectionsCheckingInterval: 5_000,
+};
+const MOST_HEADERS = 100;
+
+/** Node ends idle connections itself on close; this is for answers still under way. */
+const CLOSE_LIMIT: Duration = 2 * SECOND;
+
+const HEADERS = {
+  'Content-Type': 'application/json; charset=utf-8',
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+export interface Answer {
+  readonly status: number;
+  readonly json: object;
+}
+
+/** What answers a method and an exact path, by `'GET /healthz'`; a GET answers HEAD too. */
+export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
+
+export interface EngineServerOptions {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  /** Told why a route failed; its caller gets a bare 500. */
+  readonly onError: (error: unknown) => void;
+}
+
+export class EngineServer {
+  /** By path, then by method. Without routes yet, all is answered 503. */
+  private routes: Map<string, Map<string, Routes[string]>> | undefined;
+
+  /** `http://127.0.0.1:8123`, with the port that was really taken. */
+  readonly url: string;
+  private readonly onLoopback: boolean;
+
+  private constructor(
+    private readonly http: Server,
+    private readonly options: EngineServerOptions,
+  ) {
+    const { address, port } = http.address() as AddressInfo;
+    this.url = `http://${urlHost(options.host)}:${port}`;
+    this.onLoopback = isLoopback(address);
+    http.on('error', options.onError);
+    http.on('request', (request, response) => void this.respond(request, response));
+  }
+
+  /**
+   * Takes the port. Apart from `serve`, since what is served may depend on the port.
+   *
+   * @throws FAILED_PRECONDITION with one line: what is wrong with the port, and how to mend it.
+   */
+  static async listen(options: EngineServerOptions): Promise<EngineServer> {
+    const http = createServer(LIMITS);
+    http.maxHeadersCount = MOST_HEADERS;
+    await new Promise<void>((resolve, reject) => {
+      http.once('error', (error) => reject(refusal(options, error)));
+      http.listen(options.port, options.host, resolve);
+    });
+    http.removeAllListeners('error');
+    return new EngineServer(http, options);
+  }
+
+  serve(routes: Routes): void {
+    const byPath = new Map<string, Map<string, Routes[string]>>();
+    for (const [key, route] of Object.entries(routes)) {
+      const [method = '', path = ''] = key.split(' ');
+      const methods = byPath.get(path) ?? new Map<string, Routes[string]>();
+      methods.set(method, route);
+      if (method === 'GET') methods.set('HEAD', route);
+      byPath.set(path, methods);
+    }
+    this.routes = byPath;
+  }
+
+  /** Takes no new connection, ends idle ones, and waits `limit` (default 2 s) for answers. */
+  async close(limit = CLOSE_LIMIT): Promise<void> {
+    const cut = setTimeout(() => this.http.closeAllConnections(), limit / MILLISECOND);
+    await new Promise<void>((resolve) => this.http.close(() => resolve()));
+    clearTimeout(cut);
+  }
+
+  private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { status, json, allow } = await this.answer(request);
+    const body = JSON.stringify(json);
+    response.writeHead(status, {
+      ...HEADERS,
+      'Content-Length': Buffer.byteLength(body),
+      ...(allow === undefined ? {} : { Allow: allow }),
+      // A kept-alive connection would outlast the close.
+      ...(this.http.listening ? {} : { Connection: 'close' }),
+    });
+    response.end(request.method === 'HEAD' ? undefined : body);
+  }
+
+  private async answer(request: IncomingMessage): Promise<Answer & { allow?: string }> {
+    if (this.onLoopback && !this.isAddressed(request)) {
+      // A page of a site whose name was made to resolve to this machine would ask so.
+      return failure(403, 'PERMISSION_DENIED', `This engine is called ${this.url}.`);
+    }
+    if (!this.routes) return failure(503, 'UNAVAILABLE', 'The engine is starting.');
+    const { method = '', url = '' } = request;
+    const [path = ''] = url.split('?', 1);
+    const methods = this.routes.get(path);
+    if (!methods) return failure(404, 'NOT_FOUND', 'Nothing is served at this path.');
+    const route = methods.get(method);
+    if (!route) {
+      const allow = [...methods.keys()].join(', ');
+      return { ...failure(405, 'UNIMPLEMENTED', `This path allows ${allow}.`), allow };
+    }
+    try {
+      return await route();
+    } catch (error) {
+      this.options.onError(error);
+      return failure(500, 'INTERNAL', 'Internal error.');
+    }
+  }
+
+  /** Whether the one `Host` is this machine's, whatever the port: it may have been forwarded. */
+  private isAddressed(request: IncomingMessage): boolean {
+    const [host = '', ...more] = request.headersDistinct['host'] ?? [];
+    const name = /^(\[[\da-f:.]+\]|[^:]+)(:\d+)?$/i.exec(host)?.[1]?.replace(/^\[|\]$/g, '');
+    if (more.length > 0 || name === undefined) return false;
+    return isLoopback(name) || name.toLowerCase() === this.options.host.toLowerCase();
+  }
+}
+
+function failure(code: number, status: string, message: string): Answer {
+  return { status: code, json: { error: { code, message, status } } };
+}
+
+function isLoopback(host: string): boolean {
+  const name = host.toLowerCase();
+  if (isIPv4(name)) return name.startsWith('127.');
+  return name === '::1' || name === 'localhost' || name.endsWith('.localhost');
+}
+
+/** The host as a URL has it; an address that means every interface is called by loopback's. */
+function urlHost(host: string): string {
+  if (host === '0.0.0.0') return '127.0.0.1';
+  if (host === '::') return '[::1]';
+  return isIPv6(host) ? `[${host}]` : host;
+}
+
+function refusal({ host, port }: EngineServerOptions, error: NodeJS.ErrnoException): Error {
+  const message = () => {
+    switch (error.code) {
+      case 'EADDRINUSE':
+        return `port ${port} on ${host} is in use: stop what listens there, or choose another by ENGINE_PORT`;
+      case 'EACCES':
+        return `port ${port} on ${host} is not this user's to take: choose one above 1023 by ENGINE_PORT`;
+      case 'EADDRNOTAVAIL':
+      case 'ENOTFOUND':
+        return `${host} is not an address of this machine: choose another by ENGINE_HOST`;
+      default:
+        return `can't listen on port ${port} of ${host} (${error.code}): check ENGINE_HOST and ENGINE_PORT`;
+    }
+  };
+  return new CloudTasksError('FAILED_PRECONDITION', message(), { cause: error });
+}

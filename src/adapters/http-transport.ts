@@ -1,0 +1,236 @@
+/** Sends attempts over HTTP: one dispatch is one request, of whose answer only the head is kept. */
+import { createHmac } from 'node:crypto';
+import type { Dispatcher } from 'undici';
+import { Agent } from 'undici';
+import { SIGNATURE_HEADER, SIGNATURE_VERSION, signedText } from '../engine/dispatch-signature.js';
+import { invalidArgument } from '../engine/errors.js';
+import type { Dispatch, DispatchResult, DispatchTarget, Transport } from '../engine/ports.js';
+
+/** How much of a response's body is read before its connection is worth less than the wait. */
+const DRAIN_LIMIT_BYTES = 256 * 1024;
+
+/** How long a body may pause before its connection is dropped. */
+const DRAIN_PAUSE_MS = 30_000;
+
+/** How long to wait for a connection; every attempt's own deadline is longer. */
+const CONNECT_LIMIT_MS = 10_000;
+
+/**
+ * A socket idle for longer is not used again, unless its server promises more in `Keep-Alive`.
+ * Shorter than the idle limit of common servers (the shortest known is 2 s), so that a request
+ * seldom meets a server that is just closing.
+ */
+const IDLE_LIMIT_MS = 1_000;
+const PROMISED_IDLE_LIMIT_MS = 30_000;
+
+/** These describe one connection, not the task (RFC 9110, 7.6.1), or are ours alone to set. */
+const NOT_THE_TASKS = new Set([
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  SIGNATURE_HEADER.toLowerCase(),
+]);
+
+export interface HttpTransportOptions {
+  /** Signs App Engine dispatches. */
+  readonly secret: string;
+}
+
+/**
+ * The engine's `Transport`, on undici.
+ *
+ * A dispatch goes out once at most. A kept-alive socket that its server has closed is seen before
+ * anything is written, and the request takes a fresh one. But when a server resets a connection
+ * that the request was already written to, nobody can tell whether a handler ran: that is a
+ * no-response, which the queue tries again with its retry count, never a silent second request.
+ *
+ * Deadlines are the engine's alone: a silent handler is waited for until `signal` aborts, and as
+ * many connections are opened as there are dispatches in flight.
+ */
+export class HttpTransport implements Transport {
+  private readonly secret: string;
+  private appEngineHosts: ReadonlyMap<string, string> = new Map();
+  private readonly agent = new Agent({
+    // One protocol: production speaks HTTP/1.1 to handlers, and undici would multiplex HTTP/2.
+    allowH2: false,
+    connectTimeout: CONNECT_LIMIT_MS,
+    headersTimeout: 0,
+    bodyTimeout: DRAIN_PAUSE_MS,
+    keepAliveTimeout: IDLE_LIMIT_MS,
+    keepAliveMaxTimeout: PROMISED_IDLE_LIMIT_MS,
+  });
+
+  constructor(options: HttpTransportOptions) {
+    this.secret = options.secret;
+  }
+
+  /**
+   * Says where App Engine services are. A service that isn't named is at `default`'s address, as
+   * production sends what it doesn't know to the default service; versions and instances are not
+   * told apart here.
+   *
+   * @param hosts base address by service, for example `http://127.0.0.1:8080`.
+   * @throws INVALID_ARGUMENT, naming the service whose address has a path or isn't http(s).
+   */
+  setAppEngineHosts(hosts: Readonly<Record<string, string>>): void {
+    this.appEngineHosts = new Map(
+      Object.entries(hosts).map(([service, address]) => [service, originOf(service, address)]),
+    );
+  }
+
+  send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult> {
+    const url = this.locate(dispatch.target);
+    if (typeof url === 'string') return Promise.resolve({ kind: 'no-response', reason: url });
+    if (signal.aborted) return Promise.resolve(GIVEN_UP);
+    return new Promise((resolve) => {
+      const path = url.pathname + url.search;
+      const request: Dispatcher.DispatchOptions = {
+        origin: url.origin,
+        path,
+        method: dispatch.method,
+        headers: this.headers(dispatch, path),
+        body: dispatch.body ?? null,
+      };
+      this.agent.dispatch(request, new Exchange(signal, resolve));
+    });
+  }
+
+  /** Ends every connection; what was in flight is a no-response. */
+  async close(): Promise<void> {
+    await this.agent.destroy();
+  }
+
+  /** Where the dispatch goes, or why there is no such place. */
+  private locate(target: DispatchTarget): URL | string {
+    if (target.kind === 'http') return URL.parse(target.url) ?? 'not a URL';
+    const { service, relativeUri } = target;
+    const origin = this.appEngineHosts.get(service) ?? this.appEngineHosts.get('default');
+    if (origin === undefined) return `no address for App Engine service '${service || 'default'}'`;
+    // The slash keeps what follows out of the authority: `@evil.example` would be a host there.
+    if (!relativeUri.startsWith('/')) return "relativeUri doesn't start with '/'";
+    return URL.parse(origin + relativeUri) ?? 'relativeUri is not a path';
+  }
+
+  /** Names and values by turns, as undici takes them; it adds Host, Connection, Content-Length. */
+  private headers(dispatch: Dispatch, path: string): string[] {
+    const pairs: string[] = [];
+    for (const [name, value] of Object.entries(dispatch.headers)) {
+      if (!NOT_THE_TASKS.has(name.toLowerCase())) pairs.push(name, asBytes(value));
+    }
+    if (dispatch.target.kind === 'app-engine') {
+      const text = signedText({
+        method: dispatch.method,
+        relativeUri: path,
+        header: (name) => dispatch.headers[name],
+      });
+      const mac = createHmac('sha256', this.secret).update(text).digest('hex');
+      pairs.push(SIGNATURE_HEADER, `${SIGNATURE_VERSION}=${mac}`);
+    }
+    return pairs;
+  }
+}
+
+const GIVEN_UP: DispatchResult = { kind: 'no-response', reason: 'given up by the engine' };
+
+/** One request and its response. Its result stands once the head has come, whatever follows. */
+class Exchange implements Dispatcher.DispatchHandler {
+  private controller: Dispatcher.DispatchController | undefined;
+  private head: DispatchResult | undefined;
+  private received = 0;
+
+  constructor(
+    private readonly signal: AbortSignal,
+    private readonly resolve: (result: DispatchResult) => void,
+  ) {
+    signal.addEventListener('abort', this.abort);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.controller = controller;
+    // It waited for a connection until now, and is not written when it ends here.
+    if (this.signal.aborted) controller.abort(ENDED);
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: Record<string, string | string[] | undefined>,
+  ): void {
+    if (status < 200) return; // Only announces the response.
+    const [retryAfter] = [headers['retry-after']].flat();
+    this.head = { kind: 'response', status, ...(retryAfter === undefined ? {} : { retryAfter }) };
+  }
+
+  onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.received += chunk.length;
+    if (this.received > DRAIN_LIMIT_BYTES) controller.abort(ENDED);
+  }
+
+  onResponseEnd(): void {
+    if (this.head) this.settle(this.head);
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.settle({ kind: 'no-response', reason: reasonOf(error) });
+  }
+
+  private readonly abort = (): void => {
+    this.settle(GIVEN_UP);
+    this.controller?.abort(ENDED);
+  };
+
+  private settle(withoutHead: DispatchResult): void {
+    this.signal.removeEventListener('abort', this.abort);
+    this.resolve(this.head ?? withoutHead);
+  }
+}
+
+/** Why we end a connection; seen by nobody, since the result is decided then. */
+const ENDED = new Error('ended');
+
+function originOf(service: string, address: string): string {
+  const url = URL.parse(address);
+  if (!url || !/^https?:$/.test(url.protocol) || url.pathname !== '/' || url.search || url.hash) {
+    const field = `appEngineHosts.${service}`;
+    const got = url ? `${url.protocol}//${url.host}${url.pathname}` : address;
+    throw invalidArgument(
+      `${field} must be an address like http://127.0.0.1:8080, without a path, got '${got}'.`,
+      field,
+    );
+  }
+  return url.origin;
+}
+
+/** The API's strings are UTF-8, and so are their bytes in a header; undici writes a byte a unit. */
+function asBytes(value: string): string {
+  return /[^\0-\x7f]/.test(value) ? Buffer.from(value).toString('latin1') : value;
+}
+
+const REASONS: ReadonlyMap<string, string> = new Map([
+  ['EAI_AGAIN', "the host's name can't be looked up now"],
+  ['ECONNREFUSED', 'connection refused'],
+  ['ECONNRESET', 'connection reset'],
+  ['EHOSTUNREACH', 'host unreachable'],
+  ['EMFILE', 'too many open sockets'],
+  ['ENETUNREACH', 'network unreachable'],
+  ['ENOTFOUND', 'host not found'],
+  ['EPIPE', 'connection reset'],
+  ['ETIMEDOUT', 'no connection in time'],
+  ['UND_ERR_CONNECT_TIMEOUT', 'no connection in time'],
+  ['UND_ERR_DESTROYED', 'the engine is closing'],
+  ['UND_ERR_HEADERS_OVERFLOW', 'the head of the response is too large'],
+  ['UND_ERR_SOCKET', 'connection closed before a valid response'],
+]);
+
+/** From the code alone: a message may quote the request, and so a token. */
+function reasonOf(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  if (code === 'UND_ERR_INVALID_ARG') return 'a header or the URL is not valid in HTTP';
+  if (code.startsWith('HPE_')) return `the response is not valid HTTP (${code})`;
+  return `${REASONS.get(code) ?? 'request failed'} (${code})`;
+}
