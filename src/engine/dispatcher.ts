@@ -46,6 +46,9 @@ export class Dispatcher {
   private slotsTaken = 0;
   private timer: Timer | undefined;
   private running = false;
+  private abandoned = false;
+  /** What cuts each request in flight. */
+  private readonly cuts = new Set<AbortController>();
   private idle: (() => void)[] = [];
 
   constructor(
@@ -67,6 +70,13 @@ export class Dispatcher {
   stop(): void {
     this.running = false;
     this.pump();
+  }
+
+  /** Stops, cuts what is in flight and settles none of it: the next start delivers it again. */
+  abandon(): void {
+    this.stop();
+    this.abandoned = true;
+    for (const cut of this.cuts) cut.abort();
   }
 
   /** Resolves once nothing is in flight and every outcome is recorded. */
@@ -139,6 +149,7 @@ export class Dispatcher {
       .updateTask(task.seq, ({ state }) => dispatched(state, dispatchTime))
       .catch((error: unknown) => this.ports.onEvent({ type: 'store-failure', error }));
     void this.send(task, dispatchTime).then(async (result) => {
+      if (this.abandoned) return;
       if (how.takesSlot) this.slotsTaken--;
       this.pump();
       await this.settle(task, dispatchTime, result, how.calledAt);
@@ -149,16 +160,22 @@ export class Dispatcher {
 
   private async send(task: StoredTask, dispatchTime: Instant): Promise<AttemptResult> {
     const { clock, transport } = this.ports;
-    const abort = new AbortController();
-    const timer = clock.at(dispatchTime + dispatchDeadline(task), () => abort.abort());
+    const cut = new AbortController();
+    let missed = false;
+    const timer = clock.at(dispatchTime + dispatchDeadline(task), () => {
+      missed = true;
+      cut.abort();
+    });
+    this.cuts.add(cut);
     try {
       const dispatch = await this.authorized(task, toDispatch(task, this.queue));
-      const result = await transport.send(dispatch, abort.signal);
-      return result.kind === 'no-response' && abort.signal.aborted ? { kind: 'deadline' } : result;
+      const result = await transport.send(dispatch, cut.signal);
+      return result.kind === 'no-response' && missed ? { kind: 'deadline' } : result;
     } catch (error) {
       return { kind: 'no-response', reason: error instanceof Error ? error.message : 'failed' };
     } finally {
       timer.cancel();
+      this.cuts.delete(cut);
     }
   }
 
@@ -216,12 +233,13 @@ export class Dispatcher {
   }
 
   /** A full disk must not turn a finished attempt into another one: its outcome waits for room. */
-  private async untilRecorded<T>(write: () => Promise<T>): Promise<T> {
+  private async untilRecorded<T>(write: () => Promise<T>): Promise<T | undefined> {
     const { clock, onEvent } = this.ports;
     for (;;) {
       try {
         return await write();
       } catch (error) {
+        if (this.abandoned) return undefined;
         onEvent({ type: 'store-failure', error });
         await new Promise<void>((resolve) => clock.at(clock.now() + SETTLE_AGAIN, resolve));
       }

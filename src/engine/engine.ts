@@ -97,6 +97,13 @@ export class Engine implements CloudTasksApi {
     await Promise.all(dispatchers.map((dispatcher) => dispatcher.drained()));
   }
 
+  /** Ends at once: what is in flight is cut, not settled, and so delivered again. */
+  abandon(): void {
+    this.dispatching = false;
+    this.sweep?.cancel();
+    for (const { dispatcher } of this.live.values()) dispatcher.abandon();
+  }
+
   async listQueues(
     request: ListQueuesRequest,
   ): Promise<{ queues: Queue[]; nextPageToken?: string }> {

@@ -150,4 +150,4 @@ export type EngineEvent =
       readonly gaveUp: boolean;
     }
   | { readonly type: 'damaged-record'; readonly record: DamagedRecord }
-  | { readonly type: 'store-failure'; readonly error: unknown };
+  | { readonly type: 'store-failure' | 'server-failure'; readonly error: unknown };

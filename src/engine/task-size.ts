@@ -1,6 +1,6 @@
 /** How large a task is: the length of its serialized protobuf, which is what production limits. */
 import type { AppEngineHttpRequest, HttpRequest, Task } from './cloud-tasks-api.js';
-import type { Duration, Instant } from './time.js';
+import type { Instant } from './time.js';
 import { SECOND } from './time.js';
 
 /** 1 MiB - 7, measured in production for both targets, with defaults applied. */
@@ -54,9 +54,10 @@ function appEngineRequest(request: AppEngineHttpRequest): number {
   );
 }
 
+/** A map's entry has both its fields, also an empty one. */
 function headers(map: Readonly<Record<string, string>>): number {
   return Object.entries(map).reduce(
-    (sum, [name, value]) => sum + nested(text(name) + text(value)),
+    (sum, [name, value]) => sum + nested(nested(utf8(name)) + nested(utf8(value))),
     0,
   );
 }
@@ -70,7 +71,11 @@ function nested(length: number): number {
 }
 
 function text(value: string | undefined): number {
-  return value ? nested(encoder.encode(value).length) : 0;
+  return value ? nested(utf8(value)) : 0;
+}
+
+function utf8(value: string): number {
+  return encoder.encode(value).length;
 }
 
 function bytes(value: Uint8Array | undefined): number {
@@ -78,7 +83,7 @@ function bytes(value: Uint8Array | undefined): number {
 }
 
 /** A Timestamp or a Duration: seconds and nanoseconds, each left out when zero. */
-function time(value: Instant | Duration): number {
+function time(value: Instant): number {
   const seconds = Math.floor(value / SECOND);
   const nanos = (value % SECOND) * 1000;
   return (seconds ? 1 + varint(seconds) : 0) + (nanos ? 1 + varint(nanos) : 0);

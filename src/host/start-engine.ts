@@ -2,6 +2,8 @@
 import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
 import type { EngineEvents } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
+import { localEngine } from './local-engine.js';
+import { workerEngine } from './worker-engine.js';
 
 export interface EngineOptions {
   /** Folder for the database, the signing key and the secret; `':memory:'` keeps nothing. */
@@ -38,4 +40,15 @@ export interface RunningEngine {
   drain(limit: Duration): Promise<void>;
   /** Ends at once; what was not settled is delivered again at the next start. */
   close(): Promise<void>;
+}
+
+/**
+ * Starts an engine: takes its port, opens its store, and answers calls; dispatching waits for
+ * `dispatch()`.
+ *
+ * @throws FAILED_PRECONDITION with one line that says what is wrong, and how to mend it: the port
+ *   is in use, the folder can't be written, the database is newer, damaged or another engine's.
+ */
+export function startEngine(options: EngineOptions): Promise<RunningEngine> {
+  return options.thread === 'worker' ? workerEngine(options) : localEngine(options);
 }

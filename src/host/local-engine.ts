@@ -1,0 +1,102 @@
+/** The engine and everything around it, in the thread that calls. */
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EngineServer } from '../adapters/engine-server.js';
+import { HttpTransport } from '../adapters/http-transport.js';
+import { MemoryStore } from '../adapters/memory-store.js';
+import { OidcIssuer } from '../adapters/oidc-issuer.js';
+import { SqliteStore } from '../adapters/sqlite-store.js';
+import { SystemClock } from '../adapters/system-clock.js';
+import { Engine } from '../engine/engine.js';
+import type { EngineEvents, TaskStore } from '../engine/ports.js';
+import type { Duration } from '../engine/time.js';
+import { MILLISECOND } from '../engine/time.js';
+import { engineSecret } from './engine-secret.js';
+import { signingKey } from './signing-key.js';
+import type { EngineOptions, RunningEngine } from './start-engine.js';
+
+export async function localEngine(options: EngineOptions): Promise<RunningEngine> {
+  const { dataDir, host = '127.0.0.1', port = 8123, strict = false } = options;
+  const onEvent = options.onEvent ?? (() => undefined);
+  const clock = new SystemClock();
+  // The port first: a second engine on the same folder is told so before it touches anything.
+  const server = await EngineServer.listen({
+    host,
+    port,
+    onError: (error) => onEvent({ type: 'server-failure', error }),
+  });
+  try {
+    const secret = options.secret ?? (await engineSecret(dataDir));
+    const issuer = options.issuer ?? server.url;
+    const tokens = await OidcIssuer.create({
+      issuer,
+      privateKey: await signingKey(dataDir),
+      clock,
+    });
+    const store = await openStore(dataDir, onEvent);
+    const transport = new HttpTransport({ secret });
+    const engine = new Engine(
+      { clock, random: Math.random, store, transport, tokens, onEvent },
+      { trustsHttp: strict ? () => false : isLoopback },
+    );
+    let ready = false;
+    server.serve({
+      'GET /.well-known/openid-configuration': () => ok(tokens.discovery()),
+      'GET /jwks': () => ok(tokens.jwks()),
+      'GET /healthz': () => ok({ status: 'ok' }),
+      'GET /readyz': () =>
+        ready ? ok({ status: 'ok' }) : { status: 503, json: { status: 'not dispatching' } },
+    });
+    return {
+      api: engine,
+      url: server.url,
+      issuer,
+      secret,
+      dispatch: async (appEngineHosts) => {
+        transport.setAppEngineHosts(appEngineHosts);
+        engine.dispatch();
+        ready = true;
+      },
+      drain: async (limit) => {
+        ready = false;
+        await atMost(limit, engine.drain());
+      },
+      close: async () => {
+        ready = false;
+        engine.abandon();
+        await server.close();
+        await transport.close();
+        await store.close();
+      },
+    };
+  } catch (error) {
+    await server.close();
+    throw error;
+  }
+}
+
+async function openStore(dataDir: string, onEvent: EngineEvents): Promise<TaskStore> {
+  if (dataDir === ':memory:') return new MemoryStore();
+  await mkdir(dataDir, { recursive: true });
+  return SqliteStore.open(join(dataDir, 'tasks.sqlite'), {
+    onDamaged: (record) => onEvent({ type: 'damaged-record', record }),
+  });
+}
+
+/** A laptop has no certificates, and what stays on it can't be overheard. */
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+}
+
+function ok(json: unknown): { status: number; json: unknown } {
+  return { status: 200, json };
+}
+
+async function atMost(limit: Duration, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const passed = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, limit / MILLISECOND);
+  });
+  await Promise.race([work, passed]);
+  clearTimeout(timer);
+}
