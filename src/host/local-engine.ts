@@ -1,6 +1,7 @@
 /** The engine and everything around it, in the thread that calls. */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Answer } from '../adapters/engine-server.js';
 import { EngineServer } from '../adapters/engine-server.js';
 import { HttpTransport } from '../adapters/http-transport.js';
 import { MemoryStore } from '../adapters/memory-store.js';
@@ -88,7 +89,7 @@ function isLoopback({ hostname }: URL): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }
 
-function ok(json: unknown): { status: number; json: unknown } {
+function ok(json: object): Answer {
   return { status: 200, json };
 }
 
