@@ -1,0 +1,290 @@
+/** Reads the environment: the one place that knows its names, defaults and rules. */
+import { registerAs } from '@nestjs/config';
+import { Environment, parseUrl } from './environment.js';
+import type { Variables } from './setting-names.js';
+import { refuseUnknownNames, SettingsError } from './setting-names.js';
+
+/** What the app runs with. Of a kind's own settings nothing is there when it isn't used. */
+export interface Settings {
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly backend: EmbeddedSettings | GoogleSettings;
+  readonly projectId: string;
+  readonly location: string;
+  /** The queue of tasks that name none. */
+  readonly queueName: string;
+  /** Base address of the handlers; absent, the address that the app listens on. */
+  readonly serviceUrl?: string;
+  /** As whom handlers are called. */
+  readonly serviceAccount: string;
+  readonly auth: AuthSettings;
+  readonly external: ExternalSettings;
+}
+
+export interface EmbeddedSettings {
+  readonly kind: 'embedded';
+  readonly host: string;
+  /** 0 picks a free one. */
+  readonly port: number;
+  readonly dataDir: string;
+  /** Absent, one is made and kept in `dataDir`. */
+  readonly secret?: string;
+  /** Base address by App Engine service; without `default` that is the app's own. */
+  readonly appEngineHosts: Readonly<Record<string, string>>;
+}
+
+export interface GoogleSettings {
+  readonly kind: 'google';
+  /** `host:port` of a Cloud Tasks-compatible server; absent, Google's. */
+  readonly emulatorHost?: string;
+}
+
+/** What the guard of the handlers accepts; what is absent follows from the rest. */
+export interface AuthSettings {
+  readonly mode: 'local' | 'oidc';
+  readonly audience?: string;
+  readonly accounts: readonly string[];
+  readonly issuer?: string;
+}
+
+export interface ExternalSettings {
+  readonly origins: 'loopback' | readonly { readonly origin: string; readonly audience?: string }[];
+  readonly serviceAccount: string;
+}
+
+/**
+ * The settings, checked as a whole. A value that is empty counts as not set.
+ *
+ * @throws SettingsError naming the variable, what was expected and what came; never a secret
+ */
+export function readSettings(variables: Variables): Settings {
+  refuseUnknownNames(variables);
+  const env: Environment = new Environment(variables);
+  const onGoogle =
+    env.isSet('CLOUD_TASKS_EMULATOR_HOST') || !!variables['K_SERVICE'] || !!variables['GAE_ENV'];
+  const kind = env.oneOf('TASKS_BACKEND', ['embedded', 'google'], onGoogle ? 'google' : 'embedded');
+  const embedded = kind === 'embedded';
+  const host =
+    env.matching('HOST', HOST_NAME, "an address such as '127.0.0.1'") ??
+    (embedded ? '127.0.0.1' : '0.0.0.0');
+  checkProducerAuth(env, embedded, host);
+  const backend = embedded ? embeddedSettings(env) : googleSettings(env);
+  const port = env.port('PORT', 8080);
+  if (backend.kind === 'embedded' && port !== 0 && port === backend.port) {
+    env.refuse('ENGINE_PORT', `another port than PORT (${port})`);
+  }
+  const serviceUrl = readServiceUrl(env, backend);
+  const serviceAccount = env.account('SERVICE_ACCOUNT') ?? (embedded ? 'tasks@local' : undefined);
+  if (serviceAccount === undefined) {
+    env.refuse(
+      'SERVICE_ACCOUNT',
+      'the e-mail address of the service account that calls the handlers',
+    );
+  }
+  const auth = authSettings(env, backend, variables, serviceAccount);
+  return {
+    host,
+    port,
+    backend,
+    projectId: readProject(env, embedded),
+    location:
+      env.matching('LOCATION', /^[a-z0-9-]{1,63}$/, "a region such as 'us-central1'") ??
+      'us-central1',
+    queueName:
+      env.matching(
+        'QUEUE_NAME',
+        /^[A-Za-z0-9-]{1,100}$/,
+        'a queue id of 1 to 100 letters, digits and hyphens',
+      ) ?? 'default',
+    ...(serviceUrl === undefined ? {} : { serviceUrl }),
+    serviceAccount,
+    auth,
+    external: {
+      origins: readExternalOrigins(env, embedded, [serviceUrl, auth.audience]),
+      serviceAccount: env.account('EXTERNAL_SERVICE_ACCOUNT') ?? serviceAccount,
+    },
+  };
+}
+
+/** The settings of this process, for `ConfigModule` and for whoever injects `settings.KEY`. */
+export const settings = registerAs('settings', () => readSettings(process.env));
+
+/** Who may enqueue. Nobody is let in without a check but on this machine. */
+function checkProducerAuth(env: Environment, embedded: boolean, host: string): void {
+  const local = isLoopback(host);
+  const given = env.text('PRODUCER_AUTH');
+  if (given === undefined && embedded && local) return;
+  if (given === 'none' && local) return;
+  if (given === 'none' || given === undefined) {
+    const where = local ? '' : ` while HOST is ${host}`;
+    env.refuse(
+      'PRODUCER_AUTH',
+      `a check of who may enqueue${where}; this version has only 'none', which needs HOST=127.0.0.1`,
+    );
+  }
+  if (['api-key', 'oidc', 'iap'].includes(given)) {
+    throw new SettingsError(
+      `PRODUCER_AUTH=${given} is not supported by this version: use 'none' with HOST=127.0.0.1`,
+    );
+  }
+  env.refuse('PRODUCER_AUTH', "'none'");
+}
+
+function embeddedSettings(env: Environment): EmbeddedSettings {
+  if (env.isSet('CLOUD_TASKS_EMULATOR_HOST')) {
+    env.refuse('CLOUD_TASKS_EMULATOR_HOST', 'nothing with TASKS_BACKEND=embedded');
+  }
+  const secret = env.matching(
+    'ENGINE_SECRET',
+    /^[\x21-\x7e]{32,512}$/,
+    'at least 32 printable characters without spaces',
+  );
+  return {
+    kind: 'embedded',
+    host: env.matching('ENGINE_HOST', HOST_NAME, "an address such as '127.0.0.1'") ?? '127.0.0.1',
+    port: env.port('ENGINE_PORT', 8123),
+    dataDir: env.text('DATA_DIR') ?? './.data',
+    ...(secret === undefined ? {} : { secret }),
+    appEngineHosts: readAppEngineHosts(env),
+  };
+}
+
+function googleSettings(env: Environment): GoogleSettings {
+  for (const name of [
+    'ENGINE_HOST',
+    'ENGINE_PORT',
+    'ENGINE_SECRET',
+    'DATA_DIR',
+    'APP_ENGINE_HOSTS',
+  ] as const) {
+    if (env.isSet(name))
+      env.refuse(name, 'nothing with TASKS_BACKEND=google, which has no embedded engine');
+  }
+  const emulatorHost = env.matching(
+    'CLOUD_TASKS_EMULATOR_HOST',
+    /^(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}$/,
+    "a host and port such as '127.0.0.1:8123'",
+  );
+  return { kind: 'google', ...(emulatorHost === undefined ? {} : { emulatorHost }) };
+}
+
+function authSettings(
+  env: Environment,
+  backend: Settings['backend'],
+  variables: Variables,
+  serviceAccount: string,
+): AuthSettings {
+  const fallback =
+    backend.kind === 'embedded' ? 'local' : variables['GAE_ENV'] ? 'appengine' : 'oidc';
+  const mode = env.oneOf('AUTH_MODE', ['local', 'oidc', 'appengine', 'cloud-run-iam'], fallback);
+  if (mode === 'appengine' || mode === 'cloud-run-iam') {
+    throw new SettingsError(
+      `AUTH_MODE=${mode} is not supported by this version: set AUTH_MODE=oidc`,
+    );
+  }
+  if (mode === 'local' && backend.kind === 'google') {
+    env.refuse(
+      'AUTH_MODE',
+      "'oidc' with TASKS_BACKEND=google, since 'local' trusts the embedded engine",
+    );
+  }
+  const audience = env.text('OIDC_AUDIENCE');
+  const expected = "an https issuer such as 'https://accounts.google.com'";
+  const issuer = env.url('OIDC_ISSUER', expected);
+  // Whoever can change the answer of a plain http issuer can sign tokens.
+  const isGoogle = backend.kind === 'google' && backend.emulatorHost === undefined;
+  if (issuer && isGoogle && issuer.protocol !== 'https:') env.refuse('OIDC_ISSUER', expected);
+  return {
+    mode,
+    ...(audience === undefined ? {} : { audience }),
+    accounts: env.accounts('OIDC_ACCOUNTS') ?? [serviceAccount],
+    ...(issuer === undefined ? {} : { issuer: env.text('OIDC_ISSUER') ?? issuer.href }),
+  };
+}
+
+function readProject(env: Environment, embedded: boolean): string {
+  const expected = "a project id such as 'my-project'";
+  const project =
+    env.matching('PROJECT_ID', /^[A-Za-z0-9:.-]{1,100}$/, expected) ??
+    env.matching('GOOGLE_CLOUD_PROJECT', /^[A-Za-z0-9:.-]{1,100}$/, expected) ??
+    (embedded ? 'local' : undefined);
+  return project ?? env.refuse('PROJECT_ID', expected);
+}
+
+function readServiceUrl(env: Environment, backend: Settings['backend']): string | undefined {
+  const expected = "the handlers' base address such as 'https://app.example.com'";
+  const url = env.url('SERVICE_URL', expected);
+  if (
+    backend.kind === 'google' &&
+    backend.emulatorHost === undefined &&
+    url?.protocol !== 'https:'
+  ) {
+    env.refuse('SERVICE_URL', `${expected}; Cloud Tasks sends its tokens over https only`);
+  }
+  if (url?.search || url?.hash) env.refuse('SERVICE_URL', expected);
+  return url?.href.replace(/\/+$/, '');
+}
+
+function readAppEngineHosts(env: Environment): Record<string, string> {
+  const expected = "pairs such as 'default=http://127.0.0.1:8080,worker=http://127.0.0.1:8081'";
+  const pairs = env.list('APP_ENGINE_HOSTS', (text): [string, string] => {
+    const [, service, address = ''] =
+      /^([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)=(.+)$/.exec(text) ?? [];
+    const url = parseUrl(address);
+    if (service === undefined || url?.pathname !== '/' || url.search || url.hash) {
+      return env.refuse('APP_ENGINE_HOSTS', expected, text);
+    }
+    return [service, url.origin];
+  });
+  const services = (pairs ?? []).map(([service]) => service);
+  const twice = services.find((service, index) => services.indexOf(service) !== index);
+  if (twice !== undefined) env.refuse('APP_ENGINE_HOSTS', 'each service once', `${twice} twice`);
+  return Object.fromEntries(pairs ?? []);
+}
+
+/**
+ * Which origins external tasks may call. Outside of this machine each is named, over https; a
+ * token for our own audience is never sent out, since it would open our handlers.
+ */
+function readExternalOrigins(
+  env: Environment,
+  embedded: boolean,
+  own: readonly (string | undefined)[],
+): ExternalSettings['origins'] {
+  const expected =
+    "origins such as 'https://api.example.com' or 'https://api.example.com;audience=https://api.example.com'";
+  const origins = env.list('EXTERNAL_ORIGINS', (text) => {
+    const [address = '', ...options] = text.split(';').map((part) => part.trim());
+    const url = parseUrl(address);
+    const audience = /^audience=([\x21-\x7e]+)$/.exec(options[0] ?? '')?.[1];
+    if (
+      !url ||
+      (address !== url.origin && address !== `${url.origin}/`) ||
+      options.length > 1 ||
+      (options.length === 1 && audience === undefined)
+    ) {
+      return env.refuse('EXTERNAL_ORIGINS', expected, text);
+    }
+    const local = embedded && isLoopback(url.hostname);
+    if (!local && (url.protocol !== 'https:' || PRIVATE_HOST.test(url.hostname))) {
+      env.refuse('EXTERNAL_ORIGINS', 'public https origins', text);
+    }
+    if (own.some((mine) => mine !== undefined && parseUrl(mine)?.origin === url.origin)) {
+      env.refuse('EXTERNAL_ORIGINS', "other origins than the handlers' own", text);
+    }
+    if (audience !== undefined && own.includes(audience)) {
+      env.refuse('EXTERNAL_ORIGINS', "other audiences than the handlers' own", text);
+    }
+    return { origin: url.origin, ...(audience === undefined ? {} : { audience }) };
+  });
+  return origins ?? (embedded ? 'loopback' : []);
+}
+
+/** Addresses, and names that only mean something inside of a machine, a network or a cloud. */
+const PRIVATE_HOST = /^(?:\[.*\]|[\d.]+|[^.]*|.*\.(?:localhost|internal|local)|metadata\.goog)\.?$/;
+const HOST_NAME = /^[A-Za-z0-9.:-]{1,255}$/;
+
+function isLoopback(host: string): boolean {
+  return /^(?:localhost|\[?::1\]?|127(?:\.\d{1,3}){3})$/.test(host);
+}

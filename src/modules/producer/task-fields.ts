@@ -1,0 +1,127 @@
+/** The fields that tasks of both targets share, read and checked against the API's limits. */
+import { parseDuration } from '../../duration.js';
+import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
+import { invalidArgument } from '../../engine/errors.js';
+import type { Duration, Instant } from '../../engine/time.js';
+import { DAY, SECOND } from '../../engine/time.js';
+import { printable } from '../../printable.js';
+import type { Fields } from './fields.js';
+import { unexpected } from './fields.js';
+import { parseInstant } from './instant-text.js';
+
+export const SHARED_FIELDS = [
+  'payload',
+  'queue',
+  'taskId',
+  'countdown',
+  'scheduleTime',
+  'dispatchDeadline',
+  'method',
+  'headers',
+] as const;
+
+const MAX_AHEAD: Duration = 30 * DAY;
+const MIN_DEADLINE: Duration = 15 * SECOND;
+const METHODS: readonly HttpMethod[] = ['POST', 'GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
+
+/** The queue's id. */
+export function readQueue(fields: Fields, fallback: string): string {
+  const expected = 'a queue id of 1 to 100 letters, digits and hyphens';
+  return fields.matching('queue', /^[A-Za-z0-9-]{1,100}$/, expected) ?? fallback;
+}
+
+export function readTaskId(fields: Fields): string | undefined {
+  const expected = 'an id of 1 to 500 letters, digits, hyphens and underscores';
+  return fields.matching('taskId', /^[A-Za-z0-9_-]{1,500}$/, expected);
+}
+
+/** When to dispatch, from `countdown` or `scheduleTime`; undefined for at once. */
+export function readScheduleTime(fields: Fields, now: Instant): Instant | undefined {
+  const countdown = readDuration(fields, 'countdown');
+  const expected = "an RFC 3339 instant such as '2030-01-31T09:30:00Z'";
+  const text = fields.string('scheduleTime', expected);
+  if (countdown !== undefined) {
+    if (text !== undefined) {
+      throw invalidArgument('Give countdown or scheduleTime, not both.', 'scheduleTime');
+    }
+    if (countdown > MAX_AHEAD) tooFar('countdown', fields);
+    return now + countdown;
+  }
+  if (text === undefined) return undefined;
+  const instant = parseInstant(text);
+  if (instant === undefined) return unexpected('scheduleTime', expected, `'${printable(text)}'`);
+  if (instant > now + MAX_AHEAD) tooFar('scheduleTime', fields);
+  return Math.max(instant, now);
+}
+
+function tooFar(field: string, fields: Fields): never {
+  unexpected(field, 'at most 30 days from now', printable(fields.json(field) ?? ''));
+}
+
+/**
+ * How long an attempt may take.
+ *
+ * @param most the target's longest, with its name for the error
+ */
+export function readDispatchDeadline(
+  fields: Fields,
+  most: Duration,
+  mostText: string,
+): Duration | undefined {
+  const deadline = readDuration(fields, 'dispatchDeadline');
+  if (deadline !== undefined && (deadline < MIN_DEADLINE || deadline > most)) {
+    unexpected(
+      'dispatchDeadline',
+      `15s to ${mostText} for this target`,
+      printable(fields.json('dispatchDeadline') ?? ''),
+    );
+  }
+  return deadline;
+}
+
+function readDuration(fields: Fields, field: string): Duration | undefined {
+  const json = fields.json(field);
+  return json === undefined ? undefined : parseDuration(JSON.parse(json), field);
+}
+
+/** @param withBody the methods that may carry a body to this kind of target */
+export function readMethod(fields: Fields, withBody: readonly HttpMethod[]): HttpMethod {
+  const expected = `one of ${METHODS.join(', ')}`;
+  const text = fields.string('method', expected) ?? 'POST';
+  const method = METHODS.find((name) => name === text);
+  if (!method) return unexpected('method', expected, `'${printable(text)}'`);
+  if (fields.json('payload') !== undefined && !withBody.includes(method)) {
+    throw invalidArgument(
+      `payload: only ${withBody.join(', ')} can carry one to this target, got method ${method}.`,
+      'payload',
+    );
+  }
+  return method;
+}
+
+export interface TaskContent {
+  readonly headers: Record<string, string>;
+  readonly body?: Uint8Array;
+}
+
+/**
+ * The task's body and its content type, unless the caller's headers name one.
+ *
+ * A string goes as text; anything else as the JSON text that it came as, byte for byte.
+ */
+export function readPayload(fields: Fields, headers: Record<string, string>): TaskContent {
+  const json = fields.json('payload');
+  if (json === undefined) return { headers };
+  const isText = json.startsWith('"');
+  const text = isText ? (JSON.parse(json) as string) : json;
+  if (!text.isWellFormed()) {
+    unexpected('payload', 'text without lone surrogates, which UTF-8 has not', printable(text));
+  }
+  const named = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  const type = isText ? 'text/plain; charset=utf-8' : 'application/json';
+  return {
+    headers: named ? headers : { ...headers, 'Content-Type': type },
+    // Not Buffer.from: its bytes may lie in a shared pool, which is copied whole between threads.
+    body: new TextEncoder().encode(text),
+  };
+}

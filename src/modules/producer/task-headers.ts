@@ -1,0 +1,72 @@
+/** Which headers a caller may give a task: well formed ones that don't say who it is or whence. */
+import { invalidArgument } from '../../engine/errors.js';
+import { printable } from '../../printable.js';
+import type { Fields } from './fields.js';
+import { unexpected } from './fields.js';
+import { describeJson } from './json-object.js';
+
+const MAX_COUNT = 64;
+/** The API's limit for HTTP targets. */
+const MAX_BYTES = 80 * 1024;
+
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** Visible ASCII, with single blanks inside: HTTP takes outer ones away, and other bytes as it likes. */
+const VALUE = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/;
+
+/**
+ * Set by the service, or for one hop only, or taken by a receiver as proof of who calls.
+ * Compared with `_` as `-`, since gateways of other languages take them for the same.
+ */
+const RESERVED = new RegExp(
+  `^(?:${[
+    'host|content-length|expect|date',
+    'connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*',
+    'authorization|cookie|x-serverless-.*',
+    'forwarded|via|x-forwarded-.*|x-real-ip',
+    'x-appengine-.*|x-cloudtasks-.*|x-cloudscheduler.*|x-google-.*|x-goog-.*',
+    'metadata|metadata-flavor|x-aws-.*',
+    'x-engine-.*|x-task-.*|x-tasks-.*',
+    '--proto--|constructor|prototype',
+  ].join('|')})$`,
+);
+
+const EXPECTED = "an object of strings such as {'X-Request-Id': '42'}";
+
+/**
+ * The `headers` field.
+ *
+ * @param ownOfTarget names that the target's kind sets itself, in lower case
+ */
+export function readHeaders(
+  fields: Fields,
+  ownOfTarget: readonly string[] = [],
+): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const seen = new Set<string>();
+  let bytes = 0;
+  for (const [name, json] of fields.object('headers', EXPECTED) ?? []) {
+    const lower = name.toLowerCase();
+    if (!NAME.test(name)) {
+      unexpected('headers', "names of letters, digits and !#$%&'*+.^_`|~-", `'${printable(name)}'`);
+    }
+    if (RESERVED.test(lower.replaceAll('_', '-')) || ownOfTarget.includes(lower)) {
+      refuse(`'${printable(name)}' can't be set by a caller.`);
+    }
+    if (seen.has(lower)) refuse(`'${printable(name)}' comes twice.`);
+    seen.add(lower);
+    if (!json.startsWith('"')) unexpected('headers', EXPECTED, describeJson(json));
+    const value = JSON.parse(json) as string;
+    if (!VALUE.test(value)) {
+      refuse(`the value of '${printable(name)}' must be visible ASCII without outer blanks.`);
+    }
+    headers[name] = value;
+    bytes += name.length + value.length;
+  }
+  if (bytes > MAX_BYTES) refuse(`expected at most ${MAX_BYTES} bytes in total, got ${bytes}.`);
+  if (seen.size > MAX_COUNT) refuse(`expected at most ${MAX_COUNT}, got ${seen.size}.`);
+  return headers;
+}
+
+function refuse(message: string): never {
+  throw invalidArgument(`headers: ${message}`, 'headers');
+}

@@ -1,0 +1,57 @@
+/** The names of our settings, and the refusal of those that only look like one. */
+import { nearestName } from './did-you-mean.js';
+import { printable } from './printable.js';
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** A setting that the app can't start with: its name, what was expected, what came. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError';
+}
+
+const KNOWN = [
+  ...['PORT', 'HOST', 'TASKS_BACKEND', 'ENGINE_HOST', 'ENGINE_PORT', 'DATA_DIR', 'ENGINE_SECRET'],
+  ...['CLOUD_TASKS_EMULATOR_HOST', 'PROJECT_ID', 'GOOGLE_CLOUD_PROJECT', 'LOCATION', 'QUEUE_NAME'],
+  ...['SERVICE_URL', 'SERVICE_ACCOUNT', 'AUTH_MODE'],
+  ...['OIDC_AUDIENCE', 'OIDC_ACCOUNTS', 'OIDC_ISSUER', 'PRODUCER_AUTH'],
+  ...['EXTERNAL_ORIGINS', 'EXTERNAL_SERVICE_ACCOUNT', 'APP_ENGINE_HOSTS'],
+] as const;
+export type SettingName = (typeof KNOWN)[number];
+
+/** Settings of the whole design that this version would ignore without a word. */
+const NOT_YET = [
+  ...['ROLE', 'ALLOWED_QUEUES', 'OUTBOUND_FILE', 'RELAY_SERVICE_ACCOUNT', 'RELAY_MAX_INFLIGHT'],
+  ...['QUEUES_FILE', 'STORE_URL', 'SYNC_SOURCE_URL', 'WEBHOOK_SECRET', 'CALLBACK_SECRET'],
+  ...['ENVELOPE_SECRET', 'SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
+] as const;
+
+/** Names that platforms and people's shells set for reasons of their own. */
+const OTHERS = /^(?:GOOGLE_|GCLOUD_|GCP_|CLOUD_RUN_|CLOUDSDK_|GAE_|K_|KUBERNETES_|npm_)/i;
+/** What Kubernetes and Docker links set for a neighbour that is called, say, `engine`. */
+const NEIGHBOUR = /_(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_.*)?)$/;
+const NEIGHBOUR_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
+const OURS = /^(?:TASKS|ENGINE|OIDC|EXTERNAL|PRODUCER|CLOUD_TASKS|APP_ENGINE)_/;
+/** Too far from the right name to be found as a slip. */
+const MISTAKEN: Readonly<Record<string, SettingName>> = {
+  PROJECT: 'PROJECT_ID',
+  QUEUE: 'QUEUE_NAME',
+};
+
+/** @throws SettingsError for a name that is set and is not, or not yet, one of ours */
+export function refuseUnknownNames(variables: Variables): void {
+  const known: readonly string[] = [...KNOWN, ...NOT_YET];
+  for (const [name, value] of Object.entries(variables)) {
+    if (!value) continue;
+    if ((NOT_YET as readonly string[]).includes(name)) {
+      throw new SettingsError(`${name} is not supported by this version: leave it out`);
+    }
+    if (known.includes(name) || OTHERS.test(name)) continue;
+    if (NEIGHBOUR.test(name) || NEIGHBOUR_ADDRESS.test(value)) continue;
+    // Short names are too near to everybody's: HOST and HOME.
+    const nearest = MISTAKEN[name] ?? (name.length > 6 ? nearestName(name, known, 10) : undefined);
+    if (nearest !== undefined || OURS.test(name)) {
+      const hint = nearest === undefined ? '' : `, did you mean ${nearest}?`;
+      throw new SettingsError(`${printable(name)} is not a setting${hint || ': leave it out'}`);
+    }
+  }
+}

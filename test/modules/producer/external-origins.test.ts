@@ -1,0 +1,176 @@
+import { describe, expect, test } from '@jest/globals';
+import type { ExternalPolicy } from '../../../src/modules/producer/external-origins.js';
+import { externalTarget } from '../../../src/modules/producer/external-origins.js';
+
+const LOOPBACK: ExternalPolicy = {
+  origins: 'loopback',
+  serviceAccount: 'tasks@local',
+  own: () => ['http://127.0.0.1:8080', 'http://127.0.0.1:8123'],
+};
+
+const LISTED: ExternalPolicy = {
+  origins: [
+    { origin: 'https://api.example.com', audience: 'https://audience.example' },
+    { origin: 'https://plain.example.com' },
+  ],
+  serviceAccount: 'external@example.com',
+  own: () => ['https://app.example.com'],
+};
+
+function refusal(url: string, policy: ExternalPolicy): unknown {
+  try {
+    externalTarget(url, policy);
+  } catch (error) {
+    expect(error).toMatchObject({ name: 'CloudTasksError', field: 'url' });
+    return (error as { code: unknown }).code;
+  }
+  throw new Error(`accepted ${url}`);
+}
+
+describe('loopback', () => {
+  test.each([
+    ['http://localhost:9000/a?b=c', 'http://localhost:9000/a?b=c', 'http://localhost:9000'],
+    ['http://127.0.0.1:9000', 'http://127.0.0.1:9000/', 'http://127.0.0.1:9000'],
+    ['http://127.9.8.7:9000/', 'http://127.9.8.7:9000/', 'http://127.9.8.7:9000'],
+    ['https://[::1]:9000/', 'https://[::1]:9000/', 'https://[::1]:9000'],
+    ['http://LOCALHOST/', 'http://localhost/', 'http://localhost'],
+  ])('allows %s with a token for its origin', (url, sent, audience) => {
+    expect(externalTarget(url, LOOPBACK)).toEqual({
+      url: sent,
+      oidcToken: { serviceAccountEmail: 'tasks@local', audience },
+    });
+  });
+
+  // Case 75: a task with our token at our own handlers would pass for one of ours.
+  test.each(
+    [8080, 8123].flatMap((port) =>
+      [
+        'localhost',
+        'LocalHost',
+        'localhost.',
+        'a.localhost',
+        '127.0.0.1',
+        '127.0.0.1.',
+        '127.1',
+        '127.0.0.2',
+        '2130706433',
+        '0177.0.0.1',
+        '0x7f.1',
+        '0x7f000001',
+        '①②⑦.⓪.⓪.①',
+        'ｌｏｃａｌｈｏｓｔ',
+        '%31%32%37.0.0.1',
+        '[::1]',
+        '[0:0:0:0:0:0:0:1]',
+        '[::ffff:127.0.0.1]',
+        '[::ffff:7f00:1]',
+        '[::127.0.0.1]',
+        '0.0.0.0',
+        '0',
+        '[::]',
+      ].map((host) => `http://${host}:${port}/tasks/example`),
+    ),
+  )('refuses our own %s', (url) => {
+    expect(refusal(url, LOOPBACK)).toBe('PERMISSION_DENIED');
+    expect(refusal(url.replace(/:(\d+)\//, ':0$1/'), LOOPBACK)).toBe('PERMISSION_DENIED');
+  });
+
+  test('knows the port that a scheme stands for', () => {
+    const own = { ...LOOPBACK, own: () => ['http://127.0.0.1', 'https://127.0.0.1:443'] };
+    for (const url of ['http://localhost/', 'http://localhost:80/', 'https://localhost/']) {
+      expect(refusal(url, own)).toBe('PERMISSION_DENIED');
+    }
+  });
+
+  // Cases 68 to 70.
+  test.each([
+    'http://example.com/',
+    'http://10.0.0.1/',
+    'http://169.254.169.254/',
+    'http://metadata.google.internal/',
+    'http://0.0.0.0:9000/',
+    'http://[::]:9000/',
+    'http://[::ffff:127.0.0.1]:9000/',
+    'http://localhost.:9000/',
+    'http://localhost.evil.example/',
+    'http://127.0.0.1.evil.example/',
+    'http://127.0.0.1.nip.io/',
+    'http://128.0.0.1/',
+    'http://[fd00:ec2::254]/',
+    'http://[64:ff9b::7f00:1]:9000/',
+  ])('refuses %s, which is not this machine', (url) => {
+    expect(refusal(url, LOOPBACK)).toBe('PERMISSION_DENIED');
+  });
+});
+
+describe('a list', () => {
+  test('attaches a token only where an audience is given', () => {
+    expect(externalTarget('https://api.example.com/x', LISTED)).toEqual({
+      url: 'https://api.example.com/x',
+      oidcToken: {
+        serviceAccountEmail: 'external@example.com',
+        audience: 'https://audience.example',
+      },
+    });
+    expect(externalTarget('https://plain.example.com:443', LISTED)).toEqual({
+      url: 'https://plain.example.com/',
+    });
+  });
+
+  // Case 72: only the exact origin passes.
+  test.each([
+    'https://api.example.com.evil.io/',
+    'https://evilapi.example.com/',
+    'https://api.example.com./',
+    'https://api.example.com:8443/',
+    'http://api.example.com/',
+    'https://xn--pi-7ka.example.com/',
+    'https://аpi.example.com/',
+    'https://app.example.com/',
+    'https://127.0.0.1/',
+    'http://localhost:9000/',
+  ])('refuses %s', (url) => {
+    expect(refusal(url, LISTED)).toBe('PERMISSION_DENIED');
+  });
+
+  test('folds the case of a host name', () => {
+    expect(externalTarget('https://API.Example.COM/', LISTED).url).toBe('https://api.example.com/');
+  });
+});
+
+// Cases 72 and 73.
+test.each([
+  '',
+  'localhost:9000',
+  '/path',
+  '//localhost:9000/',
+  'http:/localhost:9000/',
+  'http:localhost:9000',
+  'http:///localhost:9000/',
+  'file:///etc/passwd',
+  'ftp://localhost/',
+  'gopher://localhost/',
+  'data:,x',
+  'javascript:alert(1)',
+  'ws://localhost/',
+  'https://api.example.com@evil.example/',
+  'http://user:pass@localhost:9000/',
+  'http://@localhost:9000/',
+  'http://localhost:9000/#x',
+  'https://evil.example#@api.example.com',
+  'https://api.example.com\\@evil.example/',
+  'http:\\\\localhost:9000/',
+  'http://localhost:9000/a b',
+  'http://local\thost:9000/',
+  'http://localhost:9000/\r\nX: y',
+  'http://localhost:9000/\u0000',
+  'http://localhost:9000/\u007f',
+  'http://localhost:99999/',
+  'http://[::1/',
+  'http://1.2.3.4.5/',
+  'http://exa mple/',
+  `http://localhost:9000/${'a'.repeat(2083)}`,
+])('no policy lets %j pass', (url) => {
+  expect(refusal(url, LOOPBACK)).toBe('INVALID_ARGUMENT');
+  expect(refusal(url, LISTED)).toBe('INVALID_ARGUMENT');
+});
