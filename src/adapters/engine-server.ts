@@ -23,7 +23,6 @@ const LIMITS = {
 };
 const MOST_HEADERS = 100;
 
-/** Node ends idle connections itself on close; this is for answers still under way. */
 const CLOSE_LIMIT: Duration = 2 * SECOND;
 
 const HEADERS = {
@@ -58,6 +57,7 @@ export class EngineServer {
   /** `http://127.0.0.1:8123`, with the port that was really taken. */
   readonly url: string;
   private readonly onLoopback: boolean;
+  private underWay = 0;
 
   private constructor(
     private readonly http: Server,
@@ -67,7 +67,14 @@ export class EngineServer {
     this.url = `http://${urlHost(options.host)}:${port}`;
     this.onLoopback = isLoopback(address);
     http.on('error', options.onError);
-    http.on('request', (request, response) => void this.respond(request, response));
+    http.on('request', (request, response) => {
+      this.underWay++;
+      response.once('close', () => {
+        this.underWay--;
+        this.endWhenIdle();
+      });
+      void this.respond(request, response);
+    });
   }
 
   /**
@@ -101,8 +108,15 @@ export class EngineServer {
   /** Takes no new connection, ends idle ones, and waits `limit` (default 2 s) for answers. */
   async close(limit = CLOSE_LIMIT): Promise<void> {
     const cut = setTimeout(() => this.http.closeAllConnections(), limit / MILLISECOND);
-    await new Promise<void>((resolve) => this.http.close(() => resolve()));
+    const closed = new Promise<void>((resolve) => this.http.close(() => resolve()));
+    this.endWhenIdle();
+    await closed;
     clearTimeout(cut);
+  }
+
+  /** Node itself would wait for connections that have not asked for anything yet. */
+  private endWhenIdle(): void {
+    if (!this.http.listening && this.underWay === 0) this.http.closeAllConnections();
   }
 
   private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -112,7 +126,6 @@ export class EngineServer {
       ...HEADERS,
       'Content-Length': Buffer.byteLength(body),
       ...(allow === undefined ? {} : { Allow: allow }),
-      // A kept-alive connection would outlast the close.
       ...(this.http.listening ? {} : { Connection: 'close' }),
     });
     response.end(request.method === 'HEAD' ? undefined : body);

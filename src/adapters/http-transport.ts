@@ -220,17 +220,18 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', 'network unreachable'],
   ['ENOTFOUND', 'host not found'],
   ['EPIPE', 'connection reset'],
+  ['HTTPParserError', 'the response is not valid HTTP'],
   ['ETIMEDOUT', 'no connection in time'],
   ['UND_ERR_CONNECT_TIMEOUT', 'no connection in time'],
   ['UND_ERR_DESTROYED', 'the engine is closing'],
   ['UND_ERR_HEADERS_OVERFLOW', 'the head of the response is too large'],
+  ['UND_ERR_INVALID_ARG', 'a header or the URL is not valid in HTTP'],
+  ['UND_ERR_RES_CONTENT_LENGTH_MISMATCH', 'the response is not valid HTTP'],
   ['UND_ERR_SOCKET', 'connection closed before a valid response'],
 ]);
 
 /** From the code alone: a message may quote the request, and so a token. */
 function reasonOf(error: Error): string {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
-  if (code === 'UND_ERR_INVALID_ARG') return 'a header or the URL is not valid in HTTP';
-  if (code.startsWith('HPE_')) return `the response is not valid HTTP (${code})`;
   return `${REASONS.get(code) ?? 'request failed'} (${code})`;
 }

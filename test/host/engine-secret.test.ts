@@ -1,7 +1,10 @@
 import { expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 import { engineSecret } from '../../src/host/engine-secret.js';
 import { signingKey } from '../../src/host/signing-key.js';
 
@@ -20,6 +23,28 @@ test('the secret is 32 bytes in hex, the same at every start', async () => {
     expect(secret).toMatch(/^[0-9a-f]{64}$/);
     expect(await engineSecret(folder)).toBe(secret);
     expect((await readFile(join(folder, 'engine-secret'), 'utf8')).trim()).toBe(secret);
+  });
+});
+
+test('processes that start at once end with one secret', async () => {
+  await inFolder(async (folder) => {
+    const program = `
+      import { engineSecret } from '${new URL('../../src/host/engine-secret.ts', import.meta.url).href}';
+      console.log('ready');
+      process.stdin.once('end', async () => console.log(await engineSecret('${folder}'))).resume();`;
+    const hook = fileURLToPath(new URL('../support/run-typescript.mjs', import.meta.url));
+    const processes = Array.from({ length: 4 }, () => {
+      const options = ['--import', hook, '--input-type=module', '--eval', program];
+      const child = spawn(process.execPath, options, { stdio: ['pipe', 'pipe', 'inherit'] });
+      return { child, lines: createInterface(child.stdout)[Symbol.asyncIterator]() };
+    });
+    for (const { lines } of processes) expect(await lines.next()).toMatchObject({ value: 'ready' });
+    for (const { child } of processes) child.stdin.end();
+    const secrets = await Promise.all(
+      processes.map(async ({ lines }) => (await lines.next()).value),
+    );
+    const kept = await engineSecret(folder);
+    expect(secrets).toEqual([kept, kept, kept, kept]);
   });
 });
 
