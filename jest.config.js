@@ -2,6 +2,8 @@
 // A file's `.js` import specifier is its TypeScript source here.
 export default {
   testMatch: ['<rootDir>/test/**/*.test.ts'],
+  // Examples of broken rules, for test/architecture/rules.test.ts.
+  testPathIgnorePatterns: ['/node_modules/', '<rootDir>/test/architecture/fixtures/'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
   transform: {
