@@ -1,5 +1,5 @@
 /** What the engine needs from outside: time, chance, disk, network, tokens, and somebody to tell. */
-import type { HttpMethod, Queue, Task } from './cloud-tasks-api.js';
+import type { HttpMethod, Queue, Task, View } from './cloud-tasks-api.js';
 import type { Duration, Instant } from './time.js';
 
 export interface Timer {
@@ -68,11 +68,12 @@ export interface TaskStore {
   /** When a deleted queue's name may be used again; undefined when it may be now. */
   queueTombstone(name: string): Instant | undefined;
   task(seq: number): StoredTask | undefined;
-  findTask(queue: string, id: string): StoredTask | undefined;
+  /** BASIC spares reading the body. Default FULL. */
+  findTask(queue: string, id: string, view?: View): StoredTask | undefined;
   /** When a finished task's name may be used again; undefined when there is no tombstone. */
   taskTombstone(queue: string, id: string): Instant | undefined;
-  /** A queue's tasks in order of creation, those after `afterSeq`. */
-  tasks(queue: string, afterSeq: number, limit: number): StoredTask[];
+  /** A queue's tasks in order of creation, those after `afterSeq`. BASIC spares reading the bodies. */
+  tasks(queue: string, afterSeq: number, limit: number, view?: View): StoredTask[];
   /** A queue's tasks in order of dispatch, those strictly after `after`; from the first without. */
   due(queue: string, after: DueTask | undefined, limit: number): DueTask[];
   /** The earliest instant at which `removeExpired` would find something. */
@@ -86,7 +87,10 @@ export interface TaskStore {
   purgeQueue(queue: Queue, tombstoneUntil: Instant): Promise<void>;
   /** Refuses an id that is live or has a tombstone later than `now`. */
   createTask(task: Omit<StoredTask, 'seq'>, now: Instant): Promise<CreateOutcome>;
-  /** Reads, changes and writes in one step. Resolves to the new state, or undefined when gone. */
+  /**
+   * Reads, changes and writes in one step. Resolves to the new state, or undefined when gone.
+   * `change` sees the task without its body, and has no effects: it may be called more than once.
+   */
   updateTask(seq: number, change: (task: StoredTask) => TaskState): Promise<TaskState | undefined>;
   /** Leaves a tombstone. Resolves to false when the task was gone already. */
   removeTask(seq: number, tombstoneUntil: Instant): Promise<boolean>;

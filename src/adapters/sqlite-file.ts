@@ -1,0 +1,97 @@
+/** Opens the store's file for this engine alone, or says in one line why not and how to mend it. */
+import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './sqlite-schema.js';
+
+/**
+ * Creates the file and its folder where missing, readable by this user only.
+ *
+ * @throws Error with a message of one line for a person: the folder can't be written, the file
+ * is damaged, newer, somebody else's or in use.
+ */
+export function openSqliteFile(file: string): DatabaseSync {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    closeSync(openSync(file, 'a', 0o600));
+  } catch (error) {
+    throw new Error(
+      `The task database ${file} can't be written (${code(error)}): make its folder writable for this user, or choose another (DATA_DIR).`,
+      { cause: error },
+    );
+  }
+  const db = new DatabaseSync(file);
+  try {
+    prepare(db, file);
+    return db;
+  } catch (error) {
+    db.close();
+    throw isSqliteError(error) ? new Error(explained(error, file), { cause: error }) : error;
+  }
+}
+
+function prepare(db: DatabaseSync, file: string): void {
+  // The lock is taken with the first read and kept until the end of the process, so that a
+  // second engine can't dispatch the same tasks. It also spares the shared memory file.
+  db.exec('PRAGMA locking_mode = EXCLUSIVE');
+  checkOwner(db, file);
+  // Each commit is one fsync of the log; fullfsync makes macOS mean it.
+  db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON');
+  // A page that is damaged is noticed rather than followed.
+  db.exec('PRAGMA cell_size_check = ON');
+  // 32 MB: names and bodies of a large backlog are spread over the whole file.
+  db.exec('PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY');
+  // 16 MB: pages that change often are copied home once for many commits.
+  db.exec('PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864');
+  migrate(db);
+  // Also when nothing was to migrate: fails here rather than at the first task.
+  db.exec('BEGIN IMMEDIATE; COMMIT');
+}
+
+/** Before anything is written: a foreign or newer file stays as it is. */
+function checkOwner(db: DatabaseSync, file: string): void {
+  const version = schemaVersion(db);
+  const { application_id: owner } = db.prepare('PRAGMA application_id').get() ?? {};
+  const { tables } = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get() ?? {};
+  const isNew = owner === 0 && version === 0 && tables === 0;
+  if (!isNew && owner !== APPLICATION_ID) {
+    throw new Error(
+      `${file} is a database of another application: move it away, or choose another folder (DATA_DIR).`,
+    );
+  }
+  if (version > SCHEMA_VERSION) {
+    throw new Error(
+      `The task database ${file} was written by a newer nest-cloud-tasks (schema ${version}, this one knows ${SCHEMA_VERSION}): update the package, or choose another folder (DATA_DIR).`,
+    );
+  }
+}
+
+interface SqliteError extends Error {
+  readonly errcode: number;
+  readonly errstr: string;
+}
+
+function isSqliteError(error: unknown): error is SqliteError {
+  return typeof error === 'object' && error !== null && 'errcode' in error && 'errstr' in error;
+}
+
+/** Primary result codes of SQLite, https://www.sqlite.org/rescode.html. */
+const BUSY = 5;
+const CORRUPT = 11;
+const NOTADB = 26;
+
+function explained(error: SqliteError, file: string): string {
+  switch (error.errcode & 0xff) {
+    case BUSY:
+      return `The task database ${file} is in use by another engine: stop that one, or give this one a folder of its own (DATA_DIR).`;
+    case CORRUPT:
+    case NOTADB:
+      return `The task database ${file} is damaged or not a database (${error.message}): restore a copy, or move it and its -wal file away to start empty.`;
+    default:
+      return `The task database ${file} can't be used (${error.message}): check that its folder is writable and its disk has room, or choose another (DATA_DIR).`;
+  }
+}
+
+function code(error: unknown): string {
+  return String((error as NodeJS.ErrnoException).code ?? error);
+}

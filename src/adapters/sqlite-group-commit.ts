@@ -1,0 +1,82 @@
+/** Writes that arrive together, applied in order and made durable by one commit. */
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+
+interface Write {
+  readonly apply: () => unknown;
+  readonly resolve: (result: never) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export class GroupCommit {
+  private waiting: Write[] = [];
+  private readonly begin: StatementSync;
+  private readonly commit: StatementSync;
+
+  /** @param onCommit told after each commit how many writes it made durable. */
+  constructor(
+    private readonly db: DatabaseSync,
+    private readonly onCommit: (writes: number) => void,
+  ) {
+    this.begin = db.prepare('BEGIN IMMEDIATE');
+    this.commit = db.prepare('COMMIT');
+  }
+
+  /**
+   * Resolves to what `apply` returned, once that is on disk. `apply` runs inside the group's
+   * transaction; when a neighbour fails it is undone and run again, so it must not have effects
+   * outside of the database.
+   */
+  write<T>(apply: () => T): Promise<T> {
+    if (!this.db.isOpen) return Promise.reject(new Error('The store is closed.'));
+    return new Promise<T>((resolve, reject) => {
+      // What else this turn of the event loop brings goes along.
+      if (this.waiting.length === 0) setImmediate(() => this.flush());
+      this.waiting.push({ apply, resolve, reject });
+    });
+  }
+
+  /** Commits what waits, now. */
+  flush(): void {
+    this.settle(this.waiting.splice(0));
+  }
+
+  private settle(group: readonly Write[]): void {
+    if (group.length === 0) return;
+    const results: unknown[] = [];
+    try {
+      this.begin.run();
+      for (const write of group) results.push(write.apply());
+    } catch (error) {
+      this.undo();
+      if (group.length === 1) group[0]?.reject(error);
+      else this.settleHalves(group);
+      return;
+    }
+    try {
+      this.commit.run();
+    } catch (error) {
+      // A full or failing disk: it would fail each of them alike.
+      this.undo();
+      for (const write of group) write.reject(error);
+      return;
+    }
+    for (const [index, write] of group.entries()) write.resolve(results[index] as never);
+    this.onCommit(group.length);
+  }
+
+  /** One of them fails: closing in on it costs few commits, and the order stays. */
+  private settleHalves(group: readonly Write[]): void {
+    const middle = group.length >> 1;
+    this.settle(group.slice(0, middle));
+    this.settle(group.slice(middle));
+  }
+
+  /** After some errors, a full disk for one, SQLite has rolled back by itself. */
+  private undo(): void {
+    try {
+      if (this.db.isTransaction) this.db.exec('ROLLBACK');
+    } catch {
+      // What went wrong before is told; while this lasts, `begin` refuses whatever comes next.
+    }
+  }
+}
