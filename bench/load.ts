@@ -1,0 +1,41 @@
+/** The load generator, autocannon, with its own ceiling measured first. */
+import autocannon from 'autocannon';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface Load {
+  readonly url: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly seconds: number;
+}
+
+const CONNECTIONS = 100;
+
+/** Successful requests a second; any other answer ends the benchmark. */
+export async function requestsPerSecond({ url, body, headers, seconds }: Load): Promise<number> {
+  const result = await autocannon({
+    url,
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', ...headers },
+    connections: CONNECTIONS,
+    duration: seconds,
+  });
+  const failed = result.non2xx + result.errors;
+  if (failed > 0) throw new Error(`${failed} of the requests to ${url} failed.`);
+  return result['2xx'] / result.duration;
+}
+
+/** What the generator reaches against a server that does nothing, in a process of its own. */
+export async function ceiling(seconds: number): Promise<number> {
+  const server = createServer((request, response) => {
+    request.resume().on('end', () => response.end('{}'));
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  const reached = await requestsPerSecond({ url: `http://127.0.0.1:${port}`, body: '{}', seconds });
+  server.closeAllConnections();
+  server.close();
+  return reached;
+}

@@ -1,0 +1,48 @@
+/** The built app as a process of its own, as `npm start` runs it. */
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const LISTENING = /(http:\/\/127\.0\.0\.1:\d+)/;
+
+export interface AppProcess {
+  readonly url: string;
+  readonly child: ChildProcess;
+  /** What it has written to stdout so far, by lines. */
+  readonly lines: readonly string[];
+  /** Ends it and waits for that. */
+  kill(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** Starts the app on free ports and waits until it listens. */
+export async function startApp(env: Readonly<Record<string, string>>): Promise<AppProcess> {
+  const child = spawn(process.execPath, [MAIN], {
+    env: { PATH: process.env['PATH'], PORT: '0', ENGINE_PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const lines: string[] = [];
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  const url = await new Promise<string>((resolve, reject) => {
+    createInterface(child.stdout).on('line', (line) => {
+      lines.push(line);
+      const [, address] = LISTENING.exec(line) ?? [];
+      if (address) resolve(address);
+    });
+    void exited.then(() => reject(new Error(`The app ended before it listened: ${errors}`)));
+  });
+  return {
+    url,
+    child,
+    lines,
+    kill: async (signal) => {
+      child.kill(signal);
+      const [code] = await exited;
+      return code;
+    },
+  };
+}
