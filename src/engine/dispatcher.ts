@@ -10,6 +10,7 @@ import type {
   DueTask,
   EngineEvents,
   StoredTask,
+  TaskState,
   TaskStore,
   Timer,
   TokenIssuer,
@@ -99,9 +100,10 @@ export class Dispatcher {
     this.pump();
   }
 
-  /** Dispatches a task now, past rate, slots and pause. Resolves once the attempt is on record. */
-  async run(task: StoredTask): Promise<void> {
-    await this.attempt(task, { takesSlot: false, calledAt: this.ports.clock.now() });
+  /** Dispatches a task now, past rate, slots and pause; resolves to it once that is on record. */
+  async run(task: StoredTask): Promise<StoredTask> {
+    const state = await this.attempt(task, { takesSlot: false, calledAt: this.ports.clock.now() });
+    return state ? { ...task, state } : task;
   }
 
   /** Sends what may be sent now, and sets one timer for what may be sent next. */
@@ -138,8 +140,8 @@ export class Dispatcher {
   private attempt(
     task: StoredTask,
     how: { readonly takesSlot: boolean; readonly calledAt?: Instant },
-  ): Promise<unknown> {
-    const { clock, store } = this.ports;
+  ): Promise<TaskState | undefined> {
+    const { clock, store, onEvent } = this.ports;
     const dispatchTime = clock.now();
     this.inFlight.set(task.seq, (this.inFlight.get(task.seq) ?? 0) + 1);
     if (how.takesSlot) this.slotsTaken++;
@@ -147,7 +149,10 @@ export class Dispatcher {
     // delivers again, as any crash before the outcome does.
     const recorded = store
       .updateTask(task.seq, ({ state }) => dispatched(state, dispatchTime))
-      .catch((error: unknown) => this.ports.onEvent({ type: 'store-failure', error }));
+      .catch((error: unknown) => {
+        onEvent({ type: 'store-failure', error });
+        return undefined;
+      });
     void this.send(task, dispatchTime).then(async (result) => {
       if (this.abandoned) return;
       if (how.takesSlot) this.slotsTaken--;

@@ -8,6 +8,7 @@ import type {
   QueueInput,
   Task,
   TaskRequest,
+  View,
 } from './cloud-tasks-api.js';
 import { Dispatcher } from './dispatcher.js';
 import { CloudTasksError, invalidArgument, notFound } from './errors.js';
@@ -200,19 +201,21 @@ export class Engine implements CloudTasksApi {
     const { queue } = this.found(request.parent, 'parent');
     const now = this.ports.clock.now();
     const size = pageSize(request, TASKS_PAGE);
-    const scope = `${request.parent}?${request.responseView ?? 'BASIC'}`;
+    const { responseView: view = 'BASIC' } = request;
+    const scope = `${request.parent}?${view}`;
     const after = readPageToken(request, 'number', scope, now) ?? 0;
     // One more than asked tells whether there is a next page.
-    const tasks = this.ports.store.tasks(queue.name, after, size + 1);
+    const tasks = this.ports.store.tasks(queue.name, after, size + 1, view);
     const last = tasks.length > size ? tasks[size - 1] : undefined;
     return {
-      tasks: tasks.slice(0, size).map((task) => shown(task, request.responseView)),
+      tasks: tasks.slice(0, size).map((task) => shown(task, view)),
       ...(last ? { nextPageToken: writePageToken(last.seq, scope, now) } : {}),
     };
   }
 
   async getTask(request: TaskRequest): Promise<Task> {
-    return shown(this.foundTask(request.name), request.responseView);
+    const { name, responseView = 'BASIC' } = request;
+    return shown(this.foundTask(name, responseView), responseView);
   }
 
   async createTask(request: CreateTaskRequest): Promise<Task> {
@@ -230,16 +233,14 @@ export class Engine implements CloudTasksApi {
   }
 
   async deleteTask({ name }: { name: string }): Promise<void> {
-    const { seq } = this.foundTask(name);
+    const { seq } = this.foundTask(name, 'BASIC');
     const removed = await this.ports.store.removeTask(seq, this.taskTombstoneUntil());
     if (!removed) throw notFound(NO_ENTITY, 'name');
   }
 
   async runTask(request: TaskRequest): Promise<Task> {
-    const task = this.foundTask(request.name);
-    await this.found(task.queue).dispatcher.run(task);
-    // As dispatched; the attempt may have ended meanwhile, and the task with it.
-    return shown(this.ports.store.task(task.seq) ?? task, request.responseView);
+    const task = this.foundTask(request.name, 'FULL');
+    return shown(await this.found(task.queue).dispatcher.run(task), request.responseView);
   }
 
   private found(name: string, field = 'name'): LiveQueue {
@@ -252,10 +253,10 @@ export class Engine implements CloudTasksApi {
     );
   }
 
-  private foundTask(name: string): StoredTask {
+  private foundTask(name: string, view: View): StoredTask {
     const { queue, id } = parseTaskName(name, 'name');
     const { store, clock } = this.ports;
-    const task = store.findTask(queue, id);
+    const task = store.findTask(queue, id, view);
     if (task) return task;
     const tombstone = store.taskTombstone(queue, id) ?? -Infinity;
     throw notFound(tombstone > clock.now() ? GONE : NO_ENTITY, 'name');

@@ -1,5 +1,4 @@
 /** The engine and everything around it, in the thread that calls. */
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Answer } from '../adapters/engine-server.js';
 import { EngineServer } from '../adapters/engine-server.js';
@@ -34,7 +33,7 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
       privateKey: await signingKey(dataDir),
       clock,
     });
-    const store = await openStore(dataDir, onEvent);
+    const store = openStore(dataDir, onEvent);
     const transport = new HttpTransport({ secret });
     const engine = new Engine(
       { clock, random: Math.random, store, transport, tokens, onEvent },
@@ -76,10 +75,10 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
   }
 }
 
-async function openStore(dataDir: string, onEvent: EngineEvents): Promise<TaskStore> {
+function openStore(dataDir: string, onEvent: EngineEvents): TaskStore {
   if (dataDir === ':memory:') return new MemoryStore();
-  await mkdir(dataDir, { recursive: true });
-  return SqliteStore.open(join(dataDir, 'tasks.sqlite'), {
+  return new SqliteStore({
+    file: join(dataDir, 'tasks.sqlite'),
     onDamaged: (record) => onEvent({ type: 'damaged-record', record }),
   });
 }

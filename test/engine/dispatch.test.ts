@@ -104,17 +104,17 @@ describe('headers', () => {
 
   test('name the queue, the task and its schedule time', async () => {
     const { engine, targets, clock } = await engineUnderTest();
-    await engine.createTask(httpTask({ name: NAMED, scheduleTime: 1_800_000_000_500_000 }));
-    await engine.createTask(httpTask({ scheduleTime: 1_800_000_000_266_817 }));
-    await clock.advance(365 * 24 * HOUR);
+    await engine.createTask(httpTask({ name: NAMED, scheduleTime: 1_768_435_200_500_000 }));
+    await engine.createTask(httpTask({ scheduleTime: 1_768_435_200_266_817 }));
+    await clock.advance(30 * 24 * HOUR);
     const first = targets.sent[1]?.dispatch.headers;
     expect(first).toMatchObject({
       'X-CloudTasks-QueueName': 'q',
       'X-CloudTasks-TaskName': 't',
-      'X-CloudTasks-TaskETA': '1800000000.5',
+      'X-CloudTasks-TaskETA': '1768435200.5',
       'User-Agent': 'Google-Cloud-Tasks',
     });
-    expect(targets.header('X-CloudTasks-TaskETA')[0]).toBe('1800000000.266817');
+    expect(targets.header('X-CloudTasks-TaskETA')[0]).toBe('1768435200.266817');
   });
 
   test('a task cannot set what says where a request comes from', async () => {
