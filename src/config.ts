@@ -72,7 +72,7 @@ export function readSettings(variables: Variables): Settings {
   const backend = embedded ? embeddedSettings(env) : googleSettings(env);
   const port = env.port('PORT', 8080);
   if (backend.kind === 'embedded' && port !== 0 && port === backend.port) {
-    env.refuse('ENGINE_PORT', `another port than PORT (${port})`);
+    env.refuse('ENGINE_PORT', 'another port than PORT', String(port));
   }
   const serviceUrl = readServiceUrl(env, backend);
   const serviceAccount = env.account('SERVICE_ACCOUNT') ?? (embedded ? 'tasks@local' : undefined);
@@ -260,6 +260,7 @@ function readExternalOrigins(
     const audience = /^audience=([\x21-\x7e]+)$/.exec(options[0] ?? '')?.[1];
     if (
       !url ||
+      url.hostname.includes('*') ||
       (address !== url.origin && address !== `${url.origin}/`) ||
       options.length > 1 ||
       (options.length === 1 && audience === undefined)

@@ -120,7 +120,8 @@ function stackOf(value: unknown): string | undefined {
   if (typeof value === 'string') return isStack(value) ? value : undefined;
   if (!isErrorLike(value)) return undefined;
   const cause = stackOf(value.cause);
-  return cause === undefined ? value.stack : `${value.stack}\ncaused by ${cause}`;
+  const stack = value.stack ?? value.message;
+  return cause === undefined ? stack : `${stack}\ncaused by ${cause}`;
 }
 
 function withoutTokens(text: string): string {

@@ -17,11 +17,6 @@ export interface ExternalPolicy {
   readonly origins: 'loopback' | readonly ExternalOrigin[];
   /** Whose token is attached. */
   readonly serviceAccount?: string;
-  /**
-   * Base addresses of our app, its engine and its handlers: a task with our token there would
-   * pass for one of our own. Asked for each task, since ports may be known only later.
-   */
-  readonly own: () => readonly string[];
 }
 
 export interface ExternalTarget {
@@ -36,12 +31,18 @@ const EXPECTED = "a URL such as 'https://api.example.com/hooks/1'";
 
 /**
  * @param text the URL as the caller wrote it
+ * @param own base addresses of our app, its engine and its handlers: a task with our token there
+ * would pass for one of our own
  * @throws CloudTasksError INVALID_ARGUMENT for what isn't a plain http(s) URL, PERMISSION_DENIED
  * for an origin that isn't allowed; both with the field `url`
  */
-export function externalTarget(text: string, policy: ExternalPolicy): ExternalTarget {
+export function externalTarget(
+  text: string,
+  policy: ExternalPolicy,
+  own: readonly string[],
+): ExternalTarget {
   const url = parseStrictly(text);
-  if (policy.own().some((own) => sameServer(url, new URL(own)))) {
+  if (own.some((address) => sameServer(url, new URL(address)))) {
     deny(`${url.origin} is this app's own address; use /add_task_app_engine for its handlers.`);
   }
   const audience = audienceOf(url, policy.origins);

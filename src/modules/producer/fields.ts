@@ -41,6 +41,10 @@ export class Fields {
     return JSON.parse(json) as string;
   }
 
+  required(name: string, expected: string): string {
+    return this.string(name, expected) ?? unexpected(name, expected, 'nothing');
+  }
+
   /** A string that has to match; what doesn't is shown as it came. */
   matching(name: string, pattern: RegExp, expected: string): string | undefined {
     const value = this.string(name, expected);

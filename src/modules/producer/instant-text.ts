@@ -3,12 +3,13 @@ import type { Instant } from '../../engine/time.js';
 import { HOUR, MILLISECOND, MINUTE, SECOND } from '../../engine/time.js';
 
 const RFC_3339 =
-  /^(\d{4}-\d\d-\d\d)T(\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?(Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/i;
+  /^(?<second>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(?<fraction>\d{1,9}))?(?:Z|(?<sign>[+-])(?<hours>[01]\d|2[0-3]):(?<minutes>[0-5]\d))$/i;
 
 /** An RFC 3339 instant, finer digits than microseconds cut; undefined for anything else. */
 export function parseInstant(text: string): Instant | undefined {
-  const [, date, time, fraction = '', , sign, hours, minutes] = RFC_3339.exec(text) ?? [];
-  const local = `${date}T${time}.000Z`;
+  const parts = RFC_3339.exec(text)?.groups ?? {};
+  const { second = '', fraction = '', sign, hours, minutes } = parts;
+  const local = `${second.toUpperCase()}.000Z`;
   const milliseconds = Date.parse(local);
   // Date.parse takes 30 February for 2 March.
   if (Number.isNaN(milliseconds) || new Date(milliseconds).toISOString() !== local) {

@@ -1,7 +1,8 @@
 /** Takes in a request's JSON body: its type, its size and its bytes, strictly, before any parsing. */
-import { PayloadTooLargeException, UnsupportedMediaTypeException } from '@nestjs/common';
+import { UnsupportedMediaTypeException } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
-import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
+import { invalidArgument } from '../../engine/errors.js';
+import { readBytes } from '../../request-bytes.js';
 
 /** A task of 1 MiB fits also when its text needs escapes. */
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;
@@ -29,32 +30,6 @@ export async function readJsonText(request: IncomingMessage): Promise<string> {
   } catch {
     throw invalidArgument('The body is not valid UTF-8.');
   }
-}
-
-/** A request's body, whatever it is. */
-export async function readBytes(request: IncomingMessage, limit: number): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  const tooLarge = () =>
-    new PayloadTooLargeException(`The body must be at most ${limit} bytes long.`);
-  if (Number(request.headers['content-length'] ?? 0) > limit) throw tooLarge();
-  return new Promise((resolve, reject) => {
-    request
-      .on('data', (chunk: Buffer) => {
-        size += chunk.length;
-        if (size > limit) {
-          // What follows is let go, so that the answer gets through on a connection still in use.
-          request.removeAllListeners('data').resume();
-          reject(tooLarge());
-        } else {
-          chunks.push(chunk);
-        }
-      })
-      .once('end', () => resolve(Buffer.concat(chunks, size)))
-      .once('error', (cause) =>
-        reject(new CloudTasksError('CANCELLED', 'The request broke off.', { cause })),
-      );
-  });
 }
 
 function checkContentType(given: readonly string[]): void {

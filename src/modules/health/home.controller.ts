@@ -1,0 +1,24 @@
+/** Tells whoever opens the app's address what it is, and what can be called. */
+import { Controller, Get } from '@nestjs/common';
+
+@Controller()
+export class HomeController {
+  @Get()
+  home(): object {
+    return {
+      name: 'nest-cloud-tasks',
+      description: 'Background work for NestJS on Google Cloud Tasks.',
+      endpoints: {
+        'POST /add_task_app_engine':
+          'Creates a task for a handler of this app, or of another App Engine service. JSON, all optional: payload, relativeUri, service, version, instance, queue, taskId, countdown or scheduleTime, dispatchDeadline, method, headers.',
+        'POST /add_task_external':
+          'Creates a task for an allowed URL elsewhere. JSON: url, and optionally payload, queue, taskId, countdown or scheduleTime, dispatchDeadline, method, headers.',
+        'POST /do_external_task': 'Another name of /add_task_external.',
+        'POST /tasks/example': 'Logs its payload. Only for verified tasks.',
+        'POST /event-display': 'Logs and echoes its body, of any type. Only for verified tasks.',
+        'GET /healthz': 'Whether the process lives.',
+        'GET /readyz': 'Whether the process should be sent work.',
+      },
+    };
+  }
+}

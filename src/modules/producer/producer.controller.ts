@@ -1,0 +1,132 @@
+/** The endpoints that enqueue: one for our own handlers, one for other people's. */
+import {
+  All,
+  Controller,
+  HttpCode,
+  Inject,
+  MethodNotAllowedException,
+  Post,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import type { CloudTasksApi, CreateTaskRequest, Task } from '../../engine/cloud-tasks-api.js';
+import { CloudTasksError } from '../../engine/errors.js';
+import type { Clock } from '../../engine/ports.js';
+import { shortId } from '../../engine/resource-name.js';
+import { AppAddress } from '../cloud-tasks/app-address.js';
+import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { formatInstant } from './instant-text.js';
+import { LocalCallersGuard } from './local-callers-guard.js';
+import type { ProducerOptions } from './producer-options.js';
+import { PRODUCER_OPTIONS } from './producer-options.js';
+import { readJsonText } from './request-body.js';
+import type { RequestRules } from './task-requests.js';
+import { appEngineTask, ENQUEUING_PATHS, externalTask } from './task-requests.js';
+
+/** What enqueuing answers. */
+export interface EnqueuedTask {
+  /** Full name: `projects/local/locations/us-central1/queues/default/tasks/42`. */
+  readonly name: string;
+  /** The queue's id. */
+  readonly queue: string;
+  /** RFC 3339, as `createTime`. */
+  readonly scheduleTime: string;
+  readonly createTime: string;
+  readonly target: object;
+}
+
+@Controller()
+@UseGuards(LocalCallersGuard)
+export class ProducerController {
+  constructor(
+    @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
+    @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(PRODUCER_OPTIONS) private readonly options: ProducerOptions,
+    private readonly backend: QueueBackend,
+    private readonly address: AppAddress,
+  ) {}
+
+  @Post('add_task_app_engine')
+  @HttpCode(202)
+  async addAppEngineTask(@Req() request: Request): Promise<EnqueuedTask> {
+    const text = await readJsonText(request);
+    return this.enqueue(appEngineTask(text, this.rules()));
+  }
+
+  @Post(['add_task_external', 'do_external_task'])
+  @HttpCode(202)
+  async addExternalTask(@Req() request: Request): Promise<EnqueuedTask> {
+    const text = await readJsonText(request);
+    const own = await this.ownAddresses();
+    return this.enqueue(externalTask(text, this.rules(), this.options.external, own));
+  }
+
+  @All(ENQUEUING_PATHS)
+  refuseMethod(@Req() request: Request, @Res({ passthrough: true }) response: Response): never {
+    response.setHeader('Allow', 'POST');
+    throw new MethodNotAllowedException(`This path allows POST, got ${request.method}.`);
+  }
+
+  private rules(): RequestRules {
+    return {
+      now: this.clock.now(),
+      queue: this.options.queue,
+      queueName: (id) => this.backend.queueName(id),
+    };
+  }
+
+  private async ownAddresses(): Promise<string[]> {
+    const engine = this.backend.kind === 'embedded' ? [this.backend.proof.jwksUrl] : [];
+    return [await this.address.url(), ...engine, ...this.options.handlers];
+  }
+
+  private async enqueue(request: CreateTaskRequest): Promise<EnqueuedTask> {
+    try {
+      return shown(await this.api.createTask(request), shortId(request.parent));
+    } catch (error) {
+      throw inOurWords(error);
+    }
+  }
+}
+
+function shown(task: Task, queue: string): EnqueuedTask {
+  const { name, scheduleTime, createTime, httpRequest, appEngineHttpRequest } = task;
+  const { service, version, instance } = appEngineHttpRequest?.appEngineRouting ?? {};
+  return {
+    name,
+    queue,
+    scheduleTime: formatInstant(scheduleTime),
+    createTime: formatInstant(createTime),
+    // JSON leaves out what is undefined.
+    target: httpRequest
+      ? { type: 'http', url: httpRequest.url, method: httpRequest.httpMethod }
+      : {
+          type: 'app-engine',
+          service,
+          version,
+          instance,
+          relativeUri: appEngineHttpRequest?.relativeUri,
+          method: appEngineHttpRequest?.httpMethod,
+        },
+  };
+}
+
+/** Which of our fields a field of the API came from. */
+const OUR_FIELDS: Readonly<Record<string, string>> = {
+  parent: 'queue',
+  'task.name': 'taskId',
+  'task.scheduleTime': 'scheduleTime',
+  'task.dispatchDeadline': 'dispatchDeadline',
+  'task.httpRequest.url': 'url',
+  'task.appEngineHttpRequest.relativeUri': 'relativeUri',
+};
+
+function inOurWords(error: unknown): unknown {
+  if (!(error instanceof CloudTasksError)) return error;
+  const { code, message, cause } = error;
+  const byCode = code === 'ALREADY_EXISTS' ? 'taskId' : code === 'NOT_FOUND' ? 'queue' : undefined;
+  const field = error.field === undefined ? byCode : (OUR_FIELDS[error.field] ?? byCode);
+  return new CloudTasksError(code, message, { field, cause });
+}

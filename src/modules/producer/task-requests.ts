@@ -1,0 +1,127 @@
+/** Turns the body of an enqueuing request into the task that it asks for. */
+import { PayloadTooLargeException } from '@nestjs/common';
+import type {
+  AppEngineRouting,
+  CreateTaskRequest,
+  TaskInput,
+} from '../../engine/cloud-tasks-api.js';
+import { taskName } from '../../engine/resource-name.js';
+import type { Instant } from '../../engine/time.js';
+import { HOUR, MINUTE, SECOND } from '../../engine/time.js';
+import type { ExternalPolicy } from './external-origins.js';
+import { externalTarget } from './external-origins.js';
+import { Fields } from './fields.js';
+import { checkRelativeUri } from './relative-uri.js';
+import { readHeaders } from './task-headers.js';
+import {
+  readDispatchDeadline,
+  readMethod,
+  readPayload,
+  readQueue,
+  readScheduleTime,
+  readTaskId,
+  SHARED_FIELDS,
+} from './task-fields.js';
+
+/** The paths that make tasks: a task that called one would make tasks for ever. */
+export const ENQUEUING_PATHS = ['/add_task_app_engine', '/add_task_external', '/do_external_task'];
+
+export interface RequestRules {
+  readonly now: Instant;
+  /** Id of the queue when none is named. */
+  readonly queue: string;
+  /** Full name of a queue by its id. */
+  readonly queueName: (id: string) => string;
+}
+
+const APP_ENGINE_FIELDS = ['relativeUri', 'service', 'version', 'instance', ...SHARED_FIELDS];
+const EXTERNAL_FIELDS = ['url', ...SHARED_FIELDS];
+
+/** App Engine's rule for services and versions; instances are their numbers or names. */
+const APP_ENGINE_ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** The limit on a whole task, less room for what is added to it: its token, its own headers. */
+const MAX_TASK_BYTES = 1_048_569 - 1024;
+
+/** @throws CloudTasksError, PayloadTooLargeException */
+export function appEngineTask(text: string, rules: RequestRules): CreateTaskRequest {
+  const fields = new Fields(text, APP_ENGINE_FIELDS);
+  const relativeUri = fields.string('relativeUri', "a path such as '/tasks/example'");
+  const httpMethod = readMethod(fields, ['POST', 'PUT']);
+  return createRequest(fields, rules, {
+    appEngineHttpRequest: {
+      relativeUri: checkRelativeUri(relativeUri ?? '/tasks/example', ENQUEUING_PATHS),
+      appEngineRouting: readRouting(fields),
+      httpMethod,
+      ...readPayload(fields, readHeaders(fields)),
+    },
+    ...deadline(readDispatchDeadline(fields, 24 * HOUR + 15 * SECOND, '24h15s')),
+  });
+}
+
+/**
+ * @param own base addresses of ours, which are no external targets
+ * @throws CloudTasksError, PayloadTooLargeException
+ */
+export function externalTask(
+  text: string,
+  rules: RequestRules,
+  policy: ExternalPolicy,
+  own: readonly string[],
+): CreateTaskRequest {
+  const fields = new Fields(text, EXTERNAL_FIELDS);
+  const url = fields.required('url', "a URL such as 'https://api.example.com/hooks/1'");
+  const httpMethod = readMethod(fields, ['POST', 'PUT', 'PATCH']);
+  return createRequest(fields, rules, {
+    httpRequest: {
+      ...externalTarget(url, policy, own),
+      httpMethod,
+      ...readPayload(fields, readHeaders(fields, ['user-agent'])),
+    },
+    ...deadline(readDispatchDeadline(fields, 30 * MINUTE, '30m')),
+  });
+}
+
+function createRequest(fields: Fields, rules: RequestRules, target: TaskInput): CreateTaskRequest {
+  const parent = rules.queueName(readQueue(fields, rules.queue));
+  const id = readTaskId(fields);
+  const scheduleTime = readScheduleTime(fields, rules.now);
+  const task: TaskInput = {
+    ...(id === undefined ? {} : { name: taskName(parent, id) }),
+    ...target,
+    ...(scheduleTime === undefined ? {} : { scheduleTime }),
+  };
+  checkSize(task);
+  return { parent, task };
+}
+
+function readRouting(fields: Fields): AppEngineRouting {
+  const routing: AppEngineRouting = {};
+  for (const part of ['service', 'version', 'instance'] as const) {
+    const expected = 'up to 63 lower-case letters, digits and inner hyphens';
+    const id = fields.matching(part, APP_ENGINE_ID, expected);
+    if (id !== undefined) routing[part] = id;
+  }
+  return routing;
+}
+
+/** Told apart from other bad arguments, and before the backend is asked. */
+function checkSize({ name = '', appEngineHttpRequest, httpRequest }: TaskInput): void {
+  const { headers = {}, body } = appEngineHttpRequest ?? httpRequest ?? {};
+  const address = appEngineHttpRequest?.relativeUri ?? httpRequest?.url ?? '';
+  const size = Object.entries(headers).reduce(
+    // Three lengths and three tags besides.
+    (sum, [header, value]) => sum + header.length + value.length + 12,
+    name.length + address.length + (body?.length ?? 0),
+  );
+  if (size > MAX_TASK_BYTES) {
+    throw new PayloadTooLargeException({
+      message: `payload: expected a task of at most ${MAX_TASK_BYTES} bytes with its headers, got ${size}.`,
+      field: 'payload',
+    });
+  }
+}
+
+function deadline(dispatchDeadline: number | undefined): Pick<TaskInput, 'dispatchDeadline'> {
+  return dispatchDeadline === undefined ? {} : { dispatchDeadline };
+}

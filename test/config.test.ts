@@ -1,0 +1,342 @@
+import { describe, expect, test } from '@jest/globals';
+import { readSettings } from '../src/config.js';
+
+type Variables = Readonly<Record<string, string>>;
+
+const GOOGLE: Variables = {
+  TASKS_BACKEND: 'google',
+  HOST: '127.0.0.1',
+  PRODUCER_AUTH: 'none',
+  PROJECT_ID: 'my-project',
+  SERVICE_URL: 'https://app.example.com',
+  SERVICE_ACCOUNT: 'tasks@my-project.iam.gserviceaccount.com',
+};
+
+function refusal(variables: Variables): string {
+  try {
+    readSettings(variables);
+  } catch (error) {
+    expect((error as Error).name).toBe('SettingsError');
+    const { message } = error as Error;
+    expect(message).not.toContain('\n');
+    return message;
+  }
+  throw new Error(`accepted ${JSON.stringify(variables)}`);
+}
+
+test('needs nothing for the embedded engine', () => {
+  expect(readSettings({ HOME: '/root', PATH: '/bin', HOSTNAME: 'x' })).toEqual({
+    host: '127.0.0.1',
+    port: 8080,
+    backend: {
+      kind: 'embedded',
+      host: '127.0.0.1',
+      port: 8123,
+      dataDir: './.data',
+      appEngineHosts: {},
+    },
+    projectId: 'local',
+    location: 'us-central1',
+    queueName: 'default',
+    serviceAccount: 'tasks@local',
+    auth: { mode: 'local', accounts: ['tasks@local'] },
+    external: { origins: 'loopback', serviceAccount: 'tasks@local' },
+  });
+});
+
+test('reads every setting', () => {
+  const settings = readSettings({
+    PORT: '0',
+    HOST: 'localhost',
+    ENGINE_HOST: '0.0.0.0',
+    ENGINE_PORT: '9123',
+    DATA_DIR: '/data',
+    ENGINE_SECRET: 's'.repeat(32),
+    GOOGLE_CLOUD_PROJECT: 'other',
+    LOCATION: 'europe-west1',
+    QUEUE_NAME: 'mine',
+    SERVICE_URL: 'http://127.0.0.1:8080/base/',
+    SERVICE_ACCOUNT: 'a@b',
+    AUTH_MODE: 'oidc',
+    OIDC_AUDIENCE: 'some-audience',
+    OIDC_ACCOUNTS: 'c@d, e@f',
+    OIDC_ISSUER: 'https://issuer.example',
+    EXTERNAL_ORIGINS:
+      'https://api.example.com, https://b.example.com;audience=https://b.example.com,http://127.0.0.1:9000',
+    EXTERNAL_SERVICE_ACCOUNT: 'x@y',
+    APP_ENGINE_HOSTS: 'default=http://127.0.0.1:8080,worker=http://127.0.0.1:8081/',
+    PRODUCER_AUTH: 'none',
+  });
+  expect(settings).toEqual({
+    host: 'localhost',
+    port: 0,
+    backend: {
+      kind: 'embedded',
+      host: '0.0.0.0',
+      port: 9123,
+      dataDir: '/data',
+      secret: 's'.repeat(32),
+      appEngineHosts: { default: 'http://127.0.0.1:8080', worker: 'http://127.0.0.1:8081' },
+    },
+    projectId: 'other',
+    location: 'europe-west1',
+    queueName: 'mine',
+    serviceUrl: 'http://127.0.0.1:8080/base',
+    serviceAccount: 'a@b',
+    auth: {
+      mode: 'oidc',
+      audience: 'some-audience',
+      accounts: ['c@d', 'e@f'],
+      issuer: 'https://issuer.example',
+    },
+    external: {
+      origins: [
+        { origin: 'https://api.example.com' },
+        { origin: 'https://b.example.com', audience: 'https://b.example.com' },
+        { origin: 'http://127.0.0.1:9000' },
+      ],
+      serviceAccount: 'x@y',
+    },
+  });
+});
+
+test('takes an empty value for none, and PROJECT_ID before the platform’s', () => {
+  const settings = readSettings({
+    PORT: '',
+    TASKS_BACKEND: ' ',
+    PROJECT_ID: 'a',
+    GOOGLE_CLOUD_PROJECT: 'b',
+  });
+  expect(settings).toMatchObject({ port: 8080, projectId: 'a', backend: { kind: 'embedded' } });
+});
+
+test('uses Google on loopback, with its own defaults', () => {
+  expect(readSettings(GOOGLE)).toMatchObject({
+    backend: { kind: 'google' },
+    auth: { mode: 'oidc', accounts: [GOOGLE['SERVICE_ACCOUNT']] },
+    external: { origins: [] },
+  });
+  const emulated = { ...GOOGLE, SERVICE_URL: '', TASKS_BACKEND: '' };
+  expect(
+    readSettings({ ...emulated, CLOUD_TASKS_EMULATOR_HOST: '127.0.0.1:8123' }).backend,
+  ).toEqual({
+    kind: 'google',
+    emulatorHost: '127.0.0.1:8123',
+  });
+});
+
+describe('names the variable, what was expected, and what came', () => {
+  test.each<[Variables, string]>([
+    [{ PORT: '80a' }, "PORT: expected a port from 0 to 65535, got '80a'"],
+    [{ PORT: '65536' }, "PORT: expected a port from 0 to 65535, got '65536'"],
+    [{ PORT: '8123' }, "ENGINE_PORT: expected another port than PORT, got '8123'"],
+    [{ HOST: 'http://x' }, "HOST: expected an address such as '127.0.0.1', got 'http://x'"],
+    [{ TASKS_BACKEND: 'redis' }, "TASKS_BACKEND: expected one of embedded, google, got 'redis'"],
+    [
+      { ENGINE_SECRET: 'short' },
+      'ENGINE_SECRET: expected at least 32 printable characters without spaces, got another value (not shown)',
+    ],
+    [
+      { QUEUE_NAME: 'a_b' },
+      "QUEUE_NAME: expected a queue id of 1 to 100 letters, digits and hyphens, got 'a_b'",
+    ],
+    [{ LOCATION: 'a/b' }, "LOCATION: expected a region such as 'us-central1', got 'a/b'"],
+    [
+      { SERVICE_URL: 'app.example.com' },
+      "SERVICE_URL: expected the handlers' base address such as 'https://app.example.com', got 'app.example.com'",
+    ],
+    [
+      { SERVICE_URL: 'https://u:secret@x' },
+      "SERVICE_URL: expected the handlers' base address such as 'https://app.example.com', got another value (not shown)",
+    ],
+    [
+      { SERVICE_ACCOUNT: 'me' },
+      "SERVICE_ACCOUNT: expected an address such as 'tasks@my-project.iam.gserviceaccount.com', got 'me'",
+    ],
+    [{ OIDC_ACCOUNTS: 'a@b,,c@d' }, "OIDC_ACCOUNTS: expected no empty item, got 'a@b,,c@d'"],
+    [
+      { AUTH_MODE: 'off' },
+      "AUTH_MODE: expected one of local, oidc, appengine, cloud-run-iam, got 'off'",
+    ],
+    [
+      { AUTH_MODE: 'appengine' },
+      'AUTH_MODE=appengine is not supported by this version: set AUTH_MODE=oidc',
+    ],
+    [
+      { APP_ENGINE_HOSTS: 'default' },
+      "APP_ENGINE_HOSTS: expected pairs such as 'default=http://127.0.0.1:8080,worker=http://127.0.0.1:8081', got 'default'",
+    ],
+    [
+      { APP_ENGINE_HOSTS: 'a=http://x,a=http://y' },
+      "APP_ENGINE_HOSTS: expected each service once, got 'a twice'",
+    ],
+    [
+      { CLOUD_TASKS_EMULATOR_HOST: 'x:1', TASKS_BACKEND: 'embedded' },
+      "CLOUD_TASKS_EMULATOR_HOST: expected nothing with TASKS_BACKEND=embedded, got 'x:1'",
+    ],
+    [
+      { ...GOOGLE, DATA_DIR: '/x' },
+      "DATA_DIR: expected nothing with TASKS_BACKEND=google, which has no embedded engine, got '/x'",
+    ],
+    [
+      { ...GOOGLE, PROJECT_ID: '' },
+      "PROJECT_ID: expected a project id such as 'my-project', got nothing",
+    ],
+    [
+      { ...GOOGLE, SERVICE_ACCOUNT: '' },
+      'SERVICE_ACCOUNT: expected the e-mail address of the service account that calls the handlers, got nothing',
+    ],
+    [
+      { ...GOOGLE, SERVICE_URL: 'http://app.example.com' },
+      "SERVICE_URL: expected the handlers' base address such as 'https://app.example.com'; Cloud Tasks sends its tokens over https only, got 'http://app.example.com'",
+    ],
+    [
+      { ...GOOGLE, AUTH_MODE: 'local' },
+      "AUTH_MODE: expected 'oidc' with TASKS_BACKEND=google, since 'local' trusts the embedded engine, got 'local'",
+    ],
+    [
+      { ...GOOGLE, OIDC_ISSUER: 'http://issuer.example' },
+      "OIDC_ISSUER: expected an https issuer such as 'https://accounts.google.com', got 'http://issuer.example'",
+    ],
+    [{ PORT: 'x\n\u001b[31m' }, "PORT: expected a port from 0 to 65535, got 'x\\n\\u001b[31m'"],
+  ])('%j', (variables, message) => {
+    expect(refusal(variables)).toBe(message);
+  });
+});
+
+describe('never fails open', () => {
+  const NO_CHECK = /^PRODUCER_AUTH: expected a check of who may enqueue/;
+
+  test.each<[Variables]>([
+    [{ HOST: '0.0.0.0' }],
+    [{ HOST: '::' }],
+    [{ HOST: '192.168.1.2', PRODUCER_AUTH: 'none' }],
+    [{ ...GOOGLE, PRODUCER_AUTH: '' }],
+    [{ ...GOOGLE, HOST: '' }],
+    [{ K_SERVICE: 'app' }],
+    [{ GAE_ENV: 'standard' }],
+    [{ CLOUD_TASKS_EMULATOR_HOST: 'x:1' }],
+  ])('asks who may enqueue: %j', (variables) => {
+    expect(refusal(variables)).toMatch(NO_CHECK);
+  });
+
+  test.each(['api-key', 'oidc', 'iap'])(
+    'does not take PRODUCER_AUTH=%s for a check that it has not',
+    (mode) => {
+      expect(refusal({ PRODUCER_AUTH: mode })).toBe(
+        `PRODUCER_AUTH=${mode} is not supported by this version: use 'none' with HOST=127.0.0.1`,
+      );
+    },
+  );
+
+  test('does not read a headers-only mode on App Engine as anything else', () => {
+    expect(refusal({ ...GOOGLE, GAE_ENV: 'standard' })).toBe(
+      'AUTH_MODE=appengine is not supported by this version: set AUTH_MODE=oidc',
+    );
+  });
+
+  test.each([
+    'http://api.example.com',
+    'https://10.0.0.1',
+    'https://[fd00::1]',
+    'https://169.254.169.254',
+    'https://metadata',
+    'https://metadata.google.internal',
+    'https://metadata.goog',
+    'https://a.local',
+    'https://x.localhost',
+  ])('refuses the external origin %s', (origin) => {
+    expect(refusal({ EXTERNAL_ORIGINS: origin })).toBe(
+      `EXTERNAL_ORIGINS: expected public https origins, got '${origin}'`,
+    );
+    expect(refusal({ ...GOOGLE, EXTERNAL_ORIGINS: 'http://127.0.0.1:9000' })).toContain(
+      'public https origins',
+    );
+  });
+
+  test.each([
+    'api.example.com',
+    'https://2852039166',
+    'https://*.example.com',
+    'https://api.example.com/path',
+    'https://*.example.com/',
+    'https://api.example.com:443',
+    'https://API.example.com',
+    'https://api.example.com;aud=x',
+    'https://api.example.com;audience=',
+    'https://api.example.com;audience=a;audience=b',
+    'https://u@api.example.com',
+  ])('takes no origin that is not exact: %s', (origin) => {
+    expect(refusal({ EXTERNAL_ORIGINS: origin })).toMatch(
+      /^EXTERNAL_ORIGINS: expected origins such as/,
+    );
+  });
+
+  test('sends no token for our own handlers out', () => {
+    expect(refusal({ ...GOOGLE, EXTERNAL_ORIGINS: 'https://app.example.com' })).toBe(
+      "EXTERNAL_ORIGINS: expected other origins than the handlers' own, got 'https://app.example.com'",
+    );
+    expect(
+      refusal({
+        ...GOOGLE,
+        OIDC_AUDIENCE: 'mine',
+        EXTERNAL_ORIGINS: 'https://api.example.com;audience=mine',
+      }),
+    ).toContain("other audiences than the handlers' own");
+  });
+});
+
+describe('unknown names', () => {
+  test.each<[string, string]>([
+    ['PROJECT', 'PROJECT is not a setting, did you mean PROJECT_ID?'],
+    ['QUEUE', 'QUEUE is not a setting, did you mean QUEUE_NAME?'],
+    ['TASKS_BACKND', 'TASKS_BACKND is not a setting, did you mean TASKS_BACKEND?'],
+    ['TASK_BACKEND', 'TASK_BACKEND is not a setting, did you mean TASKS_BACKEND?'],
+    ['SERVICE_URI', 'SERVICE_URI is not a setting, did you mean SERVICE_URL?'],
+    ['tasks_backend', 'tasks_backend is not a setting, did you mean TASKS_BACKEND?'],
+    ['PRODCUER_AUTH', 'PRODCUER_AUTH is not a setting, did you mean PRODUCER_AUTH?'],
+    ['EXTERNAL_ORIGIN', 'EXTERNAL_ORIGIN is not a setting, did you mean EXTERNAL_ORIGINS?'],
+    ['DATADIR', 'DATADIR is not a setting, did you mean DATA_DIR?'],
+    ['OIDC_SUBJECTS', 'OIDC_SUBJECTS is not a setting: leave it out'],
+    ['ENGINE_THREADS', 'ENGINE_THREADS is not a setting: leave it out'],
+    ['ROLE', 'ROLE is not supported by this version: leave it out'],
+    ['STORE_URL', 'STORE_URL is not supported by this version: leave it out'],
+  ])('refuses %s', (name, message) => {
+    expect(refusal({ [name]: 'x' })).toBe(message);
+  });
+
+  test.each([
+    'HOME',
+    'HOSTNAME',
+    'LANG',
+    'PATH',
+    'PWD',
+    'USER',
+    'SHELL',
+    'TERM',
+    'NODE_ENV',
+    'NODE_OPTIONS',
+    'npm_config_engine_strict',
+    'DATABASE_URL',
+    'K_SERVICE_',
+    'K_REVISION',
+    'K_CONFIGURATION',
+    'CLOUD_RUN_JOB',
+    'CLOUD_RUN_TASK_INDEX',
+    'GOOGLE_APPLICATION_CREDENTIALS',
+    'GCLOUD_PROJECT',
+    'GAE_SERVICE',
+    'KUBERNETES_SERVICE_HOST',
+    'ENGINE_SERVICE_HOST',
+    'ENGINE_SERVICE_PORT_GRPC',
+    'TASKS_PORT_8080_TCP_ADDR',
+    'PROJECT_DIR',
+    'LOGNAME',
+  ])('leaves %s alone', (name) => {
+    expect(readSettings({ [name]: 'x' }).port).toBe(8080);
+  });
+
+  test('leaves the links of a container alone', () => {
+    expect(readSettings({ TASKS_PORT: 'tcp://10.0.0.1:80', ENGINE_NAME: '' }).port).toBe(8080);
+  });
+});
