@@ -1,0 +1,17 @@
+// Unused files, exports and dependencies. `!` marks what also counts in production, so that code
+// which only its own test uses is found too (`knip --production`).
+export default {
+  entry: [
+    'src/index.ts!',
+    'src/main.ts!',
+    'src/cli/main.ts!',
+    // Started as a thread, by the path of its built file.
+    'src/host/engine-worker.ts!',
+    // Started as processes.
+    'bench/main.ts',
+    'bench/*-child.ts',
+  ],
+  project: ['src/**/*.ts!', 'test/**/*.ts', 'bench/**/*.ts', '!test/architecture/fixtures/**'],
+  // A type that its own file uses may be exported to give it a name in the documentation.
+  ignoreExportsUsedInFile: true,
+};
