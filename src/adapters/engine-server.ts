@@ -2,17 +2,17 @@
  * The engine's one port: small JSON documents over HTTP, nothing for strangers.
  *
  * Room is left for the rest of what this port will speak. REST under `/v2` becomes a handler
- * `(request, response)` that is asked before a path counts as unknown. gRPC shares the port by a
- * `net.Server` in front: a connection that opens with HTTP/2's preface goes to grpc-js's
- * connection injector, every other one to this server as a `'connection'` event.
+ * `(request, response)` that is asked before a path counts as unknown. gRPC comes in by `serveHttp2`.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { isIPv4, isIPv6 } from 'node:net';
 import { CloudTasksError } from '../engine/errors.js';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND, SECOND } from '../engine/time.js';
+import type { SharedPort } from './engine-http2.js';
+import { shareWithHttp2 } from './engine-http2.js';
 
 const LIMITS = {
   maxHeaderSize: 16 * 1024,
@@ -58,6 +58,7 @@ export class EngineServer {
   readonly url: string;
   private readonly onLoopback: boolean;
   private underWay = 0;
+  private shared: SharedPort | undefined;
 
   private constructor(
     private readonly http: Server,
@@ -105,6 +106,11 @@ export class EngineServer {
     this.routes = byPath;
   }
 
+  /** Lets `serve` have the connections that open as HTTP/2; who serves them also ends them. */
+  serveHttp2(serve: (socket: Socket) => void): void {
+    this.shared = shareWithHttp2(this.http, serve);
+  }
+
   /** Takes no new connection, ends idle ones, and waits `limit` (default 2 s) for answers. */
   async close(limit = CLOSE_LIMIT): Promise<void> {
     const cut = setTimeout(() => this.http.closeAllConnections(), limit / MILLISECOND);
@@ -116,7 +122,9 @@ export class EngineServer {
 
   /** Node itself would wait for connections that have not asked for anything yet. */
   private endWhenIdle(): void {
-    if (!this.http.listening && this.underWay === 0) this.http.closeAllConnections();
+    if (this.http.listening || this.underWay > 0) return;
+    this.http.closeAllConnections();
+    this.shared?.dropUndecided();
   }
 
   private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -191,7 +199,7 @@ function refusal({ host, port }: EngineServerOptions, error: NodeJS.ErrnoExcepti
       case 'ENOTFOUND':
         return `${host} is not an address of this machine: choose another by ENGINE_HOST`;
       default:
-        return `can't listen on port ${port} of ${host} (${error.code}): check ENGINE_HOST and ENGINE_PORT`;
+        return `can't listen on port ${port} of ${host} (${error.code ?? error.message}): check ENGINE_HOST and ENGINE_PORT`;
     }
   };
   return new CloudTasksError('FAILED_PRECONDITION', message(), { cause: error });

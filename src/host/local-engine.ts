@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Answer } from '../adapters/engine-server.js';
 import { EngineServer } from '../adapters/engine-server.js';
+import { GrpcServer } from '../adapters/grpc-server.js';
 import { HttpTransport } from '../adapters/http-transport.js';
 import { MemoryStore } from '../adapters/memory-store.js';
 import { OidcIssuer } from '../adapters/oidc-issuer.js';
@@ -18,13 +19,10 @@ import type { EngineOptions, RunningEngine } from './start-engine.js';
 export async function localEngine(options: EngineOptions): Promise<RunningEngine> {
   const { dataDir, host = '127.0.0.1', port = 8123, strict = false } = options;
   const onEvent = options.onEvent ?? (() => undefined);
+  const onError = (error: unknown) => onEvent({ type: 'server-failure', error });
   const clock = new SystemClock();
   // The port first: a second engine on the same folder is told so before it touches anything.
-  const server = await EngineServer.listen({
-    host,
-    port,
-    onError: (error) => onEvent({ type: 'server-failure', error }),
-  });
+  const server = await EngineServer.listen({ host, port, onError });
   try {
     const secret = options.secret ?? (await engineSecret(dataDir));
     const issuer = options.issuer ?? server.url;
@@ -47,6 +45,8 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
       'GET /readyz': () =>
         ready ? ok({ status: 'ok' }) : { status: 503, json: { status: 'not dispatching' } },
     });
+    const grpc = new GrpcServer({ api: engine, onError });
+    server.serveHttp2((socket) => grpc.serve(socket));
     return {
       api: engine,
       url: server.url,
@@ -64,7 +64,7 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
       close: async () => {
         ready = false;
         engine.abandon();
-        await server.close();
+        await Promise.all([server.close(), grpc.close()]);
         await transport.close();
         await store.close();
       },

@@ -1,0 +1,138 @@
+/** Google's own client, made to look like CloudTasksApi: for Cloud Tasks itself or an emulator. */
+import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
+import { CloudTasksError } from '../engine/errors.js';
+import type { Duration } from '../engine/time.js';
+import { MILLISECOND, SECOND } from '../engine/time.js';
+import type { GoogleOptions } from './google-client.js';
+import { openClient } from './google-client.js';
+import { toCloudTasksError } from './google-error.js';
+import { queueFromWire, queueToWire } from './wire-queue.js';
+import { taskFromWire, taskToWire, viewToWire } from './wire-task.js';
+import { toInt32, toMask } from './wire.js';
+
+/** For a call with all that is tried again. Production refuses any deadline above 30 s. */
+const DEADLINE: Duration = 20 * SECOND;
+
+/**
+ * The verbs by Google's client, which is loaded here and not before: it slows a start down.
+ *
+ * Reads and deletes that don't reach the service are tried again within the deadline of 20 s. The
+ * other verbs never are: a create that fails with UNAVAILABLE or DEADLINE_EXCEEDED may have been
+ * carried out.
+ *
+ * @throws INVALID_ARGUMENT for an `emulatorHost` that is no address; UNAUTHENTICATED without one
+ *   and without credentials.
+ */
+export async function googleCloudTasks(
+  options: GoogleOptions = {},
+): Promise<CloudTasksApi & { close(): Promise<void> }> {
+  const client = await openClient(options);
+  let closed = false;
+  const failure = (error: unknown) =>
+    closed
+      ? new CloudTasksError('UNAVAILABLE', 'The Cloud Tasks client is closed.', { cause: error })
+      : toCloudTasksError(error);
+  return catching(failure, {
+    listQueues: async (request) => {
+      const wire = { ...request, pageSize: toInt32(request.pageSize, 'pageSize') };
+      const [queues, , answer] = await client.listQueues(wire, onePage());
+      return { queues: queues.map(queueFromWire), ...nextPage(answer) };
+    },
+    getQueue: async (request) => {
+      const [queue] = await client.getQueue(request, idempotent());
+      return queueFromWire(queue);
+    },
+    createQueue: async ({ parent, queue }) => {
+      const [created] = await client.createQueue({ parent, queue: queueToWire(queue) }, once());
+      return queueFromWire(created);
+    },
+    updateQueue: async ({ queue, updateMask }) => {
+      const wire = { queue: queueToWire(queue), updateMask: toMask(updateMask) };
+      const [updated] = await client.updateQueue(wire, once());
+      return queueFromWire(updated);
+    },
+    deleteQueue: async (request) => {
+      await client.deleteQueue(request, idempotent());
+    },
+    purgeQueue: async (request) => {
+      const [queue] = await client.purgeQueue(request, once());
+      return queueFromWire(queue);
+    },
+    pauseQueue: async (request) => {
+      const [queue] = await client.pauseQueue(request, once());
+      return queueFromWire(queue);
+    },
+    resumeQueue: async (request) => {
+      const [queue] = await client.resumeQueue(request, once());
+      return queueFromWire(queue);
+    },
+    listTasks: async (request) => {
+      const wire = {
+        ...request,
+        pageSize: toInt32(request.pageSize, 'pageSize'),
+        responseView: viewToWire(request.responseView),
+      };
+      const [tasks, , answer] = await client.listTasks(wire, onePage());
+      return { tasks: tasks.map(taskFromWire), ...nextPage(answer) };
+    },
+    getTask: async ({ name, responseView }) => {
+      const wire = { name, responseView: viewToWire(responseView) };
+      const [task] = await client.getTask(wire, idempotent());
+      return taskFromWire(task);
+    },
+    createTask: async ({ parent, task, responseView }) => {
+      const wire = { parent, task: taskToWire(task), responseView: viewToWire(responseView) };
+      const [created] = await client.createTask(wire, once());
+      return taskFromWire(created);
+    },
+    deleteTask: async (request) => {
+      await client.deleteTask(request, idempotent());
+    },
+    runTask: async ({ name, responseView }) => {
+      const [task] = await client.runTask({ name, responseView: viewToWire(responseView) }, once());
+      return taskFromWire(task);
+    },
+    close: async () => {
+      closed = true;
+      await client.close();
+    },
+  });
+}
+
+// The client writes each call's headers into its options, so every call gets options of its own.
+
+/** With the client's own rule for what is tried again. */
+function idempotent() {
+  return { timeout: DEADLINE / MILLISECOND };
+}
+
+function once() {
+  return { ...idempotent(), retry: null };
+}
+
+/** Just the page that was asked for: by itself the client would go on to the last one. */
+function onePage() {
+  return { ...idempotent(), autoPaginate: false };
+}
+
+function nextPage({ nextPageToken }: { nextPageToken?: string | null }) {
+  return nextPageToken ? { nextPageToken } : {};
+}
+
+/** The same verbs, each of whose failures is what `failure` makes of it. */
+function catching(
+  failure: (error: unknown) => CloudTasksError,
+  verbs: CloudTasksApi & { close(): Promise<void> },
+) {
+  const wrapped = Object.entries(verbs).map(([name, verb]) => [
+    name,
+    async (request: unknown): Promise<unknown> => {
+      try {
+        return await (verb as (request: unknown) => Promise<unknown>)(request);
+      } catch (error) {
+        throw failure(error);
+      }
+    },
+  ]);
+  return Object.fromEntries(wrapped) as typeof verbs;
+}

@@ -1,0 +1,96 @@
+/** The gRPC service itself: which method runs which verb, and how an error becomes a status. */
+import { google } from '@google-cloud/tasks/build/protos';
+import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
+import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
+import type { Socket } from 'node:net';
+import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
+import { CloudTasksError, invalidArgument } from '../engine/errors.js';
+import { grpcVerbs } from './grpc-verbs.js';
+import { toCode } from './wire.js';
+
+/** Production refuses a call whose client would wait longer. */
+const MOST_DEADLINE_MS = 30_000;
+
+/** A status travels in headers, whose size is limited; a bad name that it quotes may be any size. */
+const MOST_MESSAGE = 2_000;
+
+export interface GrpcOptions {
+  readonly api: CloudTasksApi;
+  /** Told why a verb failed of itself; its caller gets a bare INTERNAL. */
+  readonly onError: (error: unknown) => void;
+}
+
+export interface GrpcService {
+  readonly server: Server;
+  readonly inject: (socket: Socket) => void;
+}
+
+/** Methods that aren't served, IAM's among them, are answered UNIMPLEMENTED with their path. */
+export function grpcService({ api, onError }: GrpcOptions): GrpcService {
+  const server = new Server({ 'grpc.enable_channelz': 0 });
+  for (const { path, run } of grpcVerbs(api)) {
+    const handle = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => {
+      const running = Promise.resolve(call).then(checked).then(run);
+      running.then(
+        (bytes) => answer(null, bytes),
+        (error: unknown) => {
+          if (!(error instanceof CloudTasksError)) onError(error);
+          answer(statusOf(error));
+        },
+      );
+    };
+    server.register<Buffer, Buffer>(path, handle, asItIs, asItIs, 'unary');
+  }
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  return { server, inject: (socket) => injector.injectConnection(socket) };
+}
+
+/** The request's bytes, unless production would refuse the call itself. */
+function checked(call: ServerUnaryCall<Buffer, Buffer>): Buffer {
+  const deadline = Number(call.getDeadline());
+  if (deadline - Date.now() > MOST_DEADLINE_MS && deadline !== Infinity) {
+    const time = new Date(deadline).toISOString();
+    throw invalidArgument(
+      `The request deadline is ${time}. The deadline cannot be more than 30s in the future.`,
+    );
+  }
+  return call.request;
+}
+
+function asItIs(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+/** An error that isn't the API's own says nothing of what went on inside. */
+function statusOf(error: unknown) {
+  const { code, message, field } =
+    error instanceof CloudTasksError ? error : new CloudTasksError('INTERNAL', 'Internal error.');
+  // A cut may leave half of a surrogate pair, which no header can carry.
+  const details = message.slice(0, MOST_MESSAGE).toWellFormed();
+  const metadata = new Metadata();
+  // Only here: with details Google's client rebuilds all its protos for each error, and ALREADY_EXISTS is common.
+  if (field !== undefined && code === 'INVALID_ARGUMENT') {
+    const status = google.rpc.Status.encode({
+      code: toCode(code),
+      message: details,
+      details: [{ type_url: BAD_REQUEST, value: badRequest(field) }],
+    });
+    metadata.set('grpc-status-details-bin', Buffer.from(status.finish()));
+  }
+  return { code: toCode(code), details, metadata };
+}
+
+const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest';
+
+/** `{ field_violations: [{ field }] }`, by hand: the package's protos don't have this one. */
+function badRequest(field: string): Buffer {
+  return lengthDelimited(lengthDelimited(Buffer.from(field)));
+}
+
+/** The bytes as field 1 of a message (protobuf's wire type 2). */
+function lengthDelimited(value: Buffer): Buffer {
+  const head = [(1 << 3) | 2];
+  let length = value.length;
+  for (; length >= 0x80; length >>>= 7) head.push((length & 0x7f) | 0x80);
+  return Buffer.concat([Buffer.from([...head, length]), value]);
+}
