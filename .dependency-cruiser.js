@@ -16,7 +16,7 @@ const SETTINGS = '^src/(config|environment|setting-names)\\.ts$';
 const PLAIN =
   '^src/(?!(main|app\\.module|index|config|environment|setting-names)\\.ts$)[^/]+\\.ts$';
 /** What both sides of CloudTasksApi must agree on, whichever backend is behind it. */
-const SHARED_WORDS = '^src/engine/(dispatch-signature|errors|resource-name|time)\\.ts$';
+const SHARED_WORDS = '^src/engine/(dispatch-signature|errors|resource-name|task-size|time)\\.ts$';
 const NEST =
   '(^|/)node_modules/(@nestjs/|reflect-metadata/|rxjs/|class-validator/|class-transformer/)';
 

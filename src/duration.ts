@@ -4,12 +4,16 @@ import type { Duration } from './engine/time.js';
 import { DAY, HOUR, MILLISECOND, MINUTE, SECOND } from './engine/time.js';
 import { printable } from './printable.js';
 
-const UNITS = { ms: MILLISECOND, s: SECOND, m: MINUTE, h: HOUR, d: DAY } as const;
-
-type Unit = keyof typeof UNITS;
+const UNITS: Readonly<Record<string, Duration>> = {
+  ms: MILLISECOND,
+  s: SECOND,
+  m: MINUTE,
+  h: HOUR,
+  d: DAY,
+};
 
 /** `'1500ms'`, `'30s'`, `'10m'`, `'24h'`, `'30d'`. */
-export type DurationText = `${number}${Unit}`;
+export type DurationText = `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
 
 const FORM = /^(\d{1,15})(ms|s|m|h|d)$/;
 
@@ -27,7 +31,7 @@ export function parseDuration(value: unknown, field: string): Duration {
     );
   }
   const [, count, unit] = typeof value === 'string' ? (FORM.exec(value) ?? []) : [];
-  const duration = Number(count) * (UNITS[unit as Unit] ?? NaN);
+  const duration = Number(count) * (UNITS[unit ?? ''] ?? NaN);
   if (!Number.isSafeInteger(duration)) {
     const came = typeof value === 'string' ? `'${printable(value)}'` : typeof value;
     throw invalidArgument(

@@ -1,0 +1,52 @@
+/** The public API, listed by hand: what isn't here may change in any release. */
+
+// The module.
+export { TasksModule } from './modules/tasks/tasks.module.js';
+export type { TasksAuthOptions, TasksModuleOptions } from './modules/tasks/tasks-options.js';
+export type {
+  CloudTasksOptions,
+  EmbeddedEngineOptions,
+} from './modules/cloud-tasks/cloud-tasks-options.js';
+export type { AuthMode } from './modules/auth/auth-options.js';
+
+// Handlers.
+export { Task, TaskController, TaskInfo } from './modules/tasks/task-decorators.js';
+export { TaskContext } from './modules/tasks/task-context.js';
+export { TaskGuard } from './modules/auth/task-guard.js';
+
+// Delayed calls.
+export { InjectTasks } from './modules/tasks/task-decorators.js';
+export { Tasks } from './modules/tasks/tasks.js';
+export type { Delayable, Delayed, HandlerArguments, TaskRef } from './modules/tasks/tasks.js';
+export type { TaskDefaults, TaskOptions, TaskTarget } from './modules/tasks/task-options.js';
+export type { DurationText } from './duration.js';
+
+// Queues and tasks themselves.
+export { CLOUD_TASKS } from './modules/cloud-tasks/queue-backend.js';
+export { CloudTasksError } from './engine/errors.js';
+export type { ErrorCode } from './engine/errors.js';
+export type { Duration, Instant } from './engine/time.js';
+export type {
+  AppEngineHttpRequest,
+  AppEngineRouting,
+  Attempt,
+  CloudTasksApi,
+  CreateTaskRequest,
+  HttpMethod,
+  HttpRequest,
+  ListQueuesRequest,
+  ListTasksRequest,
+  OAuthToken,
+  OidcToken,
+  Page,
+  Queue,
+  QueueInput,
+  QueueState,
+  RateLimits,
+  RetryConfig,
+  Task as TaskResource,
+  TaskInput,
+  TaskRequest,
+  View,
+} from './engine/cloud-tasks-api.js';
+export type { EngineEvent, EngineEvents } from './engine/ports.js';

@@ -1,0 +1,129 @@
+/** Tells whether a request is a dispatch of our backend, once for each request. */
+import { Inject, Injectable, Logger } from '@nestjs/common';
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import {
+  SIGNATURE_HEADER,
+  SIGNATURE_VERSION,
+  signedText,
+} from '../../engine/dispatch-signature.js';
+import type { Clock } from '../../engine/ports.js';
+import type { Instant } from '../../engine/time.js';
+import { printable } from '../../printable.js';
+import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import type { AuthOptions } from './auth-options.js';
+import { KeySet } from './key-set.js';
+import { OidcVerifier } from './oidc-verifier.js';
+import { Refusal, unauthenticated } from './refusal.js';
+
+/** Injects `AuthOptions`. */
+export const AUTH_OPTIONS = Symbol('AUTH_OPTIONS');
+
+/** What is known of a request that was let in. */
+export interface VerifiedRequest {
+  /** Which of its headers tell about the task; those of the other kind may be forged. */
+  readonly headers: 'x-cloudtasks' | 'x-appengine';
+  /** The service account that called; absent when the engine's signature proved the request. */
+  readonly account?: string;
+  readonly arrivedAt: Instant;
+  readonly clock: Clock;
+}
+
+/** Express keeps the path that was asked for here, also under a mounted router. */
+export type TaskRequest = IncomingMessage & { readonly originalUrl?: string };
+
+@Injectable()
+export class TaskAuthenticator {
+  private readonly logger = new Logger('Tasks');
+  private readonly decided = new WeakMap<TaskRequest, Promise<VerifiedRequest>>();
+  private readonly issuers: readonly string[];
+  private readonly keys: KeySet;
+  private readonly secret: string | undefined;
+  private verifier: OidcVerifier | undefined;
+
+  constructor(
+    @Inject(AUTH_OPTIONS) private readonly options: AuthOptions,
+    backend: QueueBackend,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {
+    const { issuer, mode } = options;
+    const { issuers, jwksUrl, secret } = backend.proof;
+    const isBackend = issuer === undefined || issuers.includes(issuer);
+    this.issuers = isBackend ? issuers : [issuer];
+    this.keys = new KeySet(isBackend ? { jwksUrl } : { issuer }, clock);
+    this.secret = mode === 'local' ? secret : undefined;
+  }
+
+  /**
+   * The first call decides; later ones about the same request get its answer.
+   *
+   * @throws Refusal
+   */
+  verify(request: TaskRequest): Promise<VerifiedRequest> {
+    let decision = this.decided.get(request);
+    if (!decision) {
+      decision = this.decide(request);
+      this.decided.set(request, decision);
+    }
+    return decision;
+  }
+
+  private async decide(request: TaskRequest): Promise<VerifiedRequest> {
+    const arrivedAt = this.clock.now();
+    try {
+      const proven = await this.proveOrigin(request);
+      return { ...proven, arrivedAt, clock: this.clock };
+    } catch (error) {
+      const reason = error instanceof Refusal ? error.reason : 'the check itself failed';
+      const { method = '', url = '' } = request;
+      const [path = ''] = (request.originalUrl ?? url).split('?', 1);
+      this.logger.warn(`Refused ${method} ${printable(path, 200)}: ${reason}`);
+      throw error;
+    }
+  }
+
+  private async proveOrigin(
+    request: TaskRequest,
+  ): Promise<Pick<VerifiedRequest, 'headers' | 'account'>> {
+    const signatures = request.headersDistinct[SIGNATURE_HEADER.toLowerCase()];
+    if (this.secret !== undefined && signatures) {
+      checkSignature(request, signatures, this.secret);
+      return { headers: 'x-appengine' };
+    }
+    this.verifier ??= await this.makeVerifier();
+    const { email } = await this.verifier.verify(request.headersDistinct['authorization'] ?? []);
+    return { headers: 'x-cloudtasks', account: email };
+  }
+
+  private async makeVerifier(): Promise<OidcVerifier> {
+    const { accounts } = this.options;
+    const audience = await this.options.audience();
+    if (audience === '' || accounts.length === 0) {
+      // Checked at start-up too; a verifier without them would let anybody in.
+      throw new Error('No audience or no account is configured.');
+    }
+    return new OidcVerifier(this.keys, { issuers: this.issuers, audience, accounts }, this.clock);
+  }
+}
+
+function checkSignature(request: TaskRequest, signatures: readonly string[], secret: string): void {
+  const [signature = '', ...more] = signatures;
+  if (more.length > 0) throw unauthenticated(`there is more than one ${SIGNATURE_HEADER}`);
+  const text = signedText({
+    method: request.method ?? '',
+    relativeUri: request.originalUrl ?? request.url ?? '',
+    // A header that came twice is none: which of the two was signed?
+    header: (name) => single(request.headersDistinct[name.toLowerCase()]),
+  });
+  const mac = createHmac('sha256', secret).update(text).digest('hex');
+  const expected = Buffer.from(`${SIGNATURE_VERSION}=${mac}`);
+  const came = Buffer.from(signature);
+  // Lengths are no secret.
+  if (came.length !== expected.length || !timingSafeEqual(came, expected)) {
+    throw unauthenticated(`the ${SIGNATURE_HEADER} is not this engine's`);
+  }
+}
+
+function single(values: readonly string[] | undefined): string | undefined {
+  return values?.length === 1 ? values[0] : undefined;
+}

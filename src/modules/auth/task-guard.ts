@@ -1,0 +1,34 @@
+/** Lets only verified tasks reach a handler. */
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
+import { unauthenticated } from './refusal.js';
+import type { TaskRequest, VerifiedRequest } from './task-authenticator.js';
+import { TaskAuthenticator } from './task-authenticator.js';
+
+const verified = new WeakMap<object, VerifiedRequest>();
+
+/**
+ * Answers 401 to whoever brings no valid credential, 403 to whoever brings another's, and 503
+ * while nobody can be told from anybody. `@TaskController` and `@Task` have it; an ordinary
+ * controller gets it by `@UseGuards(TaskGuard)`.
+ */
+@Injectable()
+export class TaskGuard implements CanActivate {
+  constructor(private readonly authenticator: TaskAuthenticator) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== 'http') {
+      throw unauthenticated(`a task can't come by ${context.getType()}`);
+    }
+    const request = context.switchToHttp().getRequest<TaskRequest>();
+    verified.set(request, await this.authenticator.verify(request));
+    return true;
+  }
+}
+
+export type { VerifiedRequest };
+
+/** What the guard found out of a request; undefined when it never looked at it. */
+export function verifiedRequest(request: object): VerifiedRequest | undefined {
+  return verified.get(request);
+}

@@ -1,0 +1,58 @@
+/** What the rest of the library knows of a backend: its API, and who its dispatches come from. */
+import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
+import { CloudTasksError } from '../../engine/errors.js';
+import type { Duration } from '../../engine/time.js';
+
+/** Injects the queue and task verbs, `CloudTasksApi`, of whichever backend runs. */
+export const CLOUD_TASKS = Symbol('CLOUD_TASKS');
+
+/** Injects the `Clock` that delays, deadlines and tokens are measured with. */
+export const CLOCK = Symbol('CLOCK');
+
+/** How a dispatch of this backend proves where it comes from. */
+export interface DispatchProof {
+  /** The `iss` that its ID tokens may have. */
+  readonly issuers: readonly string[];
+  /** Where the keys are that those tokens verify with. */
+  readonly jwksUrl: string;
+  /** Signs App Engine dispatches; absent, none is to be believed. */
+  readonly secret?: string;
+}
+
+export abstract class QueueBackend {
+  abstract readonly kind: 'embedded' | 'google';
+  abstract readonly api: CloudTasksApi;
+  abstract readonly proof: DispatchProof;
+
+  /** @param location full name: `projects/local/locations/us-central1` */
+  constructor(readonly location: string) {}
+
+  /** @returns `projects/local/locations/us-central1/queues/default` for `default` */
+  queueName(id: string): string {
+    return `${this.location}/queues/${id}`;
+  }
+
+  /** Lets dispatching begin, once the app listens at `appUrl`. */
+  abstract dispatch(appUrl: string): Promise<void>;
+
+  /** Creates the queues that are missing, where that is this process's to do. */
+  abstract ensureQueues(ids: Iterable<string>): Promise<void>;
+
+  /** Stops dispatching; resolves when what is in flight has ended, after `limit` at the latest. */
+  abstract drain(limit: Duration): Promise<void>;
+
+  abstract close(): Promise<void>;
+}
+
+/** Creates a queue with Cloud Tasks' defaults; one that is there already stays as it is. */
+export async function ensureQueue(
+  api: CloudTasksApi,
+  location: string,
+  name: string,
+): Promise<void> {
+  try {
+    await api.createQueue({ parent: location, queue: { name } });
+  } catch (error) {
+    if (!(error instanceof CloudTasksError && error.code === 'ALREADY_EXISTS')) throw error;
+  }
+}

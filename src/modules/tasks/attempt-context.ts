@@ -1,0 +1,85 @@
+/** Reads an attempt's context off its request, after the guard has verified that. */
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { CloudTasksError } from '../../engine/errors.js';
+import type { Duration } from '../../engine/time.js';
+import { MILLISECOND, MINUTE, SECOND } from '../../engine/time.js';
+import type { VerifiedRequest } from '../auth/task-guard.js';
+import { verifiedRequest } from '../auth/task-guard.js';
+import { TaskContext } from './task-context.js';
+import { DEADLINE_HEADER } from './task-headers.js';
+
+/** Cloud Tasks' own default of HTTP tasks, for one that doesn't tell. */
+const DEFAULT_DEADLINE: Duration = 10 * MINUTE;
+/** A handler that is told this early can still answer. */
+const WARNING: Duration = 5 * SECOND;
+
+const contexts = new WeakMap<object, TaskContext>();
+
+/** @throws Error when no guard has let the request in */
+export function taskContextOf(request: object, response: ServerResponse): TaskContext {
+  let context = contexts.get(request);
+  if (!context) {
+    const verified = verifiedRequest(request);
+    // Headers that nobody has verified are anybody's.
+    if (!verified) throw new Error('@TaskInfo needs a route that is guarded by TaskGuard.');
+    context = read(request as IncomingMessage, response, verified);
+    contexts.set(request, context);
+  }
+  return context;
+}
+
+function read(
+  { headersDistinct: headers }: IncomingMessage,
+  response: ServerResponse,
+  verified: VerifiedRequest,
+): TaskContext {
+  /** A header that came twice is none. */
+  const header = (name: string): string | undefined => {
+    const values = headers[`${verified.headers}-${name}`];
+    return values?.length === 1 ? values[0] : undefined;
+  };
+  const count = (name: string) => wholeNumber(header(name));
+  return new TaskContext({
+    queue: header('queuename') ?? '',
+    taskId: header('taskname') ?? '',
+    retryCount: count('taskretrycount') ?? 0,
+    executionCount: count('taskexecutioncount') ?? 0,
+    scheduledAt: new Date(scheduleTime(header('tasketa')) ?? verified.arrivedAt / MILLISECOND),
+    previousResponse: count('taskpreviousresponse'),
+    retryReason: header('taskretryreason') || undefined,
+    signal: deadlineSignal(headers[DEADLINE_HEADER.toLowerCase()], response, verified),
+  });
+}
+
+/** Never NaN, whatever came. */
+function wholeNumber(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
+}
+
+/** From seconds with decimals to milliseconds. */
+function scheduleTime(text: string | undefined): number | undefined {
+  return text !== undefined && /^\d{1,12}(\.\d{1,9})?$/.test(text)
+    ? Math.floor(Number(text) * 1000)
+    : undefined;
+}
+
+function deadlineSignal(
+  told: readonly string[] | undefined,
+  response: ServerResponse,
+  { arrivedAt, clock }: VerifiedRequest,
+): AbortSignal {
+  const controller = new AbortController();
+  const milliseconds = wholeNumber(told?.length === 1 ? told[0] : undefined);
+  const deadline = milliseconds === undefined ? DEFAULT_DEADLINE : milliseconds * MILLISECOND;
+  const timer = clock.at(arrivedAt + deadline - WARNING, () =>
+    controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.')),
+  );
+  response.once('close', () => {
+    timer.cancel();
+    if (!response.writableFinished) {
+      // Nobody will hear the outcome, so the task is going to be attempted again.
+      controller.abort(new CloudTasksError('CANCELLED', 'The caller has gone away.'));
+    }
+  });
+  return controller.signal;
+}

@@ -1,0 +1,233 @@
+/** Finds the registered route of every handler, and refuses at start-up what could not work. */
+import type { Type, VersioningOptions } from '@nestjs/common';
+import { Injectable, VersioningType } from '@nestjs/common';
+import { HOST_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
+import { ApplicationConfig, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
+import { CloudTasksError } from '../../engine/errors.js';
+import { handlerParameters } from './handler-parameters.js';
+import { readPath } from './path-template.js';
+import type { ExpressApp, RegisteredRoute } from './registered-routes.js';
+import { registeredRoutes } from './registered-routes.js';
+import { isHeaderValue } from './task-headers.js';
+import type { ControllerClass, HandlerMark } from './task-metadata.js';
+import { controllerOptions, handlerMark, handlersOf } from './task-metadata.js';
+import type { BaseOptions } from './task-options.js';
+import { mergeOptions } from './task-options.js';
+import type { HandlerRoute } from './task-request.js';
+import { TasksSettings } from './tasks-options.js';
+
+interface Handler {
+  readonly controller: ControllerClass;
+  readonly method: string;
+  readonly name: string;
+}
+
+@Injectable()
+export class HandlerRoutes {
+  private byMark: ReadonlyMap<HandlerMark, HandlerRoute> | undefined;
+
+  constructor(
+    private readonly discovery: DiscoveryService,
+    private readonly host: HttpAdapterHost,
+    private readonly config: ApplicationConfig,
+    private readonly settings: TasksSettings,
+  ) {}
+
+  /** The app that the routes are registered with; undefined where there is no HTTP server. */
+  express(): ExpressApp | undefined {
+    const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
+    const type = adapter?.getType();
+    if (type === 'express') return adapter?.getInstance<ExpressApp>();
+    if (type === undefined || type === '' || type === 'noop') return undefined;
+    throw new Error(`TasksModule runs on Express, not on ${type}.`);
+  }
+
+  /** Whether routes of one path may be told apart by a header only. */
+  get versionsShareAPath(): boolean {
+    const versioning = this.config.getVersioning();
+    return versioning !== undefined && versioning.type !== VersioningType.URI;
+  }
+
+  /**
+   * Reads everything once; Nest has registered all routes before it calls the first `onModuleInit`.
+   *
+   * @throws Error with a line for each handler that can't work
+   */
+  read(): ReadonlyMap<HandlerMark, HandlerRoute> {
+    this.byMark ??= this.readAll();
+    return this.byMark;
+  }
+
+  /**
+   * The queues that handlers' tasks go to, the default one included.
+   *
+   * @throws Error with a line for each handler that can't work
+   */
+  queues(): Set<string> {
+    const named = [...this.read().values()].map(({ options }) => options.queue);
+    return new Set([this.settings.defaults.queue, ...named]);
+  }
+
+  /** @throws CloudTasksError FAILED_PRECONDITION in a process that has registered no routes */
+  of(mark: HandlerMark, name: string): HandlerRoute {
+    const route = this.read().get(mark);
+    if (route) return route;
+    throw new CloudTasksError(
+      'FAILED_PRECONDITION',
+      `${name} has no registered route: .delay works only in a Nest HTTP application that has the controller.`,
+    );
+  }
+
+  private readAll(): ReadonlyMap<HandlerMark, HandlerRoute> {
+    const express = this.express();
+    if (!express) return new Map();
+    const problems: string[] = [];
+    const handlers = this.handlers(problems);
+    const routes = registeredRoutes(express);
+    const found = new Map<HandlerMark, HandlerRoute>();
+    const taken = new Map<string, string>();
+    for (const [mark, handler] of handlers) {
+      const refuse = (reason: string) => problems.push(`${handler.name}: ${reason}`);
+      const route = this.readHandler(mark, handler, { express, routes }, refuse);
+      if (!route) continue;
+      found.set(mark, route);
+      const address = [route.route.path, ...(route.versionHeader ?? [])].join(' ');
+      const other = taken.get(address);
+      if (other !== undefined) refuse(`it has the same route as ${other}: POST ${address}`);
+      taken.set(address, handler.name);
+    }
+    if (problems.length > 0) {
+      throw new Error(`TasksModule can't start.${problems.map((line) => `\n- ${line}`).join('')}`);
+    }
+    return found;
+  }
+
+  /** The handlers of all controllers that some module has. */
+  private handlers(problems: string[]): Map<HandlerMark, Handler> {
+    const handlers = new Map<HandlerMark, Handler>();
+    for (const { metatype } of this.discovery.getControllers()) {
+      const controller = metatype as Type<object> | null;
+      if (!controller) continue;
+      for (const [method, mark] of handlersOf(controller)) {
+        const handler = { controller, method, name: `${controller.name}.${method}` };
+        const other = handlers.get(mark);
+        if (other?.controller === controller) {
+          problems.push(`${handler.name}: its controller is registered twice`);
+        } else if (other) {
+          problems.push(`${handler.name}: it is inherited, and ${other.name} is the same method`);
+        }
+        handlers.set(mark, handler);
+      }
+    }
+    return handlers;
+  }
+
+  private readHandler(
+    mark: HandlerMark,
+    { controller, method, name }: Handler,
+    { express, routes }: { express: ExpressApp; routes: readonly RegisteredRoute[] },
+    refuse: (reason: string) => void,
+  ): HandlerRoute | undefined {
+    // Of several paths or versions any does: all call the same method.
+    const route = routes.find(({ callback }) => handlerMark(callback) === mark);
+    if (!route) {
+      refuse('no route is registered for it; is it overwritten, or not a method of a controller?');
+      return undefined;
+    }
+    if (Reflect.hasMetadata(HOST_METADATA, controller) && hostOf(controller) !== undefined) {
+      refuse("its controller is bound to a host, which a task can't name");
+    }
+    const parameters = handlerParameters(controller, method, refuse);
+    const template = readPath(route.path);
+    if (typeof template === 'string') {
+      refuse(template);
+      return undefined;
+    }
+    const named = parameters.filter(({ place }) => place === 'path').map((entry) => entry.name);
+    for (const parameter of template.names) {
+      if (!named.includes(parameter)) {
+        refuse(`no argument fills ':${parameter}' of ${route.path}; add @Param('${parameter}')`);
+      }
+    }
+    for (const parameter of named) {
+      if (!template.names.includes(parameter)) {
+        refuse(`@Param('${parameter}') is not in its path ${route.path}`);
+      }
+    }
+    const versionHeader = this.versionHeader(controller, route, refuse);
+    const firstRoute = versionHeader
+      ? // Others may have the same path, each for its version.
+        () => route
+      : (path: string) => routes.find((other) => other.handles('POST') && other.match(path));
+    const first = template.names.length === 0 ? firstRoute(route.path) : route;
+    if (first && first !== route && !handlerMark(first.callback)) {
+      refuse(`another route takes POST ${route.path}: ${first.path}`);
+    }
+    const options = this.options(mark, controller, refuse);
+    if (!options) return undefined;
+    const parse = express.get('query parser fn');
+    return {
+      handler: name,
+      options,
+      route,
+      template,
+      parameters,
+      ...(versionHeader ? { versionHeader } : {}),
+      firstRoute,
+      parseQuery: (query) => (parse ? parse(query) : {}),
+    };
+  }
+
+  private options(
+    mark: HandlerMark,
+    controller: ControllerClass,
+    refuse: (reason: string) => void,
+  ): BaseOptions | undefined {
+    try {
+      return mergeOptions(this.settings.defaults, controllerOptions(controller), mark.options);
+    } catch (error) {
+      if (!(error instanceof CloudTasksError)) throw error;
+      refuse(error.message);
+      return undefined;
+    }
+  }
+
+  /** What picks the version of a route where that isn't in its path. */
+  private versionHeader(
+    controller: ControllerClass,
+    route: RegisteredRoute,
+    refuse: (reason: string) => void,
+  ): readonly [string, string] | undefined {
+    const versioning = this.config.getVersioning();
+    if (!versioning || versioning.type === VersioningType.URI) return undefined;
+    const version = versionOf(controller, route, versioning);
+    if (version === undefined) return undefined;
+    if (versioning.type === VersioningType.CUSTOM) {
+      refuse("its version is picked by the app's own code, which can't be asked for one");
+      return undefined;
+    }
+    if (!isHeaderValue(version)) {
+      refuse(`its version '${version}' can't be a header's value`);
+      return undefined;
+    }
+    return versioning.type === VersioningType.HEADER
+      ? [versioning.header.toLowerCase(), version]
+      : ['accept', `application/json;${versioning.key}${version}`];
+  }
+}
+
+/** As Nest does it: the method's before the controller's before the app's. */
+function versionOf(
+  controller: ControllerClass,
+  { callback }: RegisteredRoute,
+  { defaultVersion }: VersioningOptions,
+): string | undefined {
+  const version = (Reflect.getMetadata(VERSION_METADATA, callback) ||
+    (Reflect.getMetadata(VERSION_METADATA, controller) ??
+      defaultVersion)) as VersioningOptions['defaultVersion'];
+  return [version].flat().find((one) => typeof one === 'string');
+}
+
+function hostOf(controller: ControllerClass): unknown {
+  return Reflect.getMetadata(HOST_METADATA, controller);
+}

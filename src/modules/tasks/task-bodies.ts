@@ -1,0 +1,58 @@
+/** Reads the bodies of task routes, up to a task's size, but only of callers that are verified. */
+import type { NextFunction, Request, Response } from 'express';
+import express from 'express';
+import type { IncomingMessage } from 'node:http';
+import type { TaskAuthenticator } from '../auth/task-authenticator.js';
+import type { ExpressApp } from './registered-routes.js';
+import { registeredRoutes, useBeforeBodyParsers } from './registered-routes.js';
+import { handlerMark } from './task-metadata.js';
+
+/** A task's most; Nest's own parsers stop at 100 KB. */
+const limit = 1024 * 1024;
+
+/** What came, byte for byte, for `@RawBody()` and for whoever checks a signature. */
+function verify(request: IncomingMessage & { rawBody?: Buffer }, _: unknown, bytes: Buffer): void {
+  request.rawBody = bytes;
+}
+
+const json = express.json({ limit, verify, type: () => true, strict: false });
+const text = express.text({ limit, verify, type: () => true });
+const raw = express.raw({ limit, verify, type: () => true });
+
+/**
+ * Stands before Nest's parsers, which leave a body alone that has been read. Who isn't verified is
+ * answered through the app's own exception filters, before a byte of the body is taken in.
+ *
+ * @param versionsShareAPath whether it takes a look at a header to tell routes apart
+ */
+export function readTaskBodies(
+  app: ExpressApp,
+  authenticator: TaskAuthenticator,
+  versionsShareAPath: boolean,
+): void {
+  const routes = registeredRoutes(app);
+  /** Whether a handler takes the request, whatever its headers pick. */
+  const isForTask = ({ method, path }: Request): boolean => {
+    const matching = routes.filter((route) => route.handles(method) && route.match(path));
+    // Where a version may belong to another controller, only the guard can tell. Nest's parsers
+    // then read the body.
+    const taken = versionsShareAPath ? matching : matching.slice(0, 1);
+    return taken.length > 0 && taken.every(({ callback }) => handlerMark(callback));
+  };
+  useBeforeBodyParsers(app, (request: Request, response: Response, next: NextFunction) => {
+    if (isForTask(request)) {
+      authenticator.verify(request).then(() => parse(request, response, next), next);
+    } else {
+      next();
+    }
+  });
+}
+
+/** JSON as its value, other text as a string, anything else as a `Buffer`. */
+function parse(request: Request, response: Response, next: NextFunction): void {
+  // Forms are for Nest's own parsers, and for those that read files.
+  if (request.is(['urlencoded', 'multipart'])) next();
+  else if (request.is(['json', '+json'])) json(request, response, next);
+  else if (request.is('text/*')) text(request, response, next);
+  else raw(request, response, next);
+}

@@ -1,0 +1,50 @@
+/** What a handler learns about the attempt that it is. */
+
+/**
+ * Only of requests that the guard has verified. A class, not an interface, so that TypeScript's
+ * decorator metadata can name it; nobody constructs one by hand but a test.
+ */
+export class TaskContext {
+  /** The queue's id; empty when the caller is allowed but is no queue. */
+  readonly queue: string;
+  /** Empty like `queue`. */
+  readonly taskId: string;
+  /** Earlier attempts, whatever became of them; 0 at the first. */
+  readonly retryCount: number;
+  /** Earlier attempts that were answered; App Engine counts every answer, HTTP none of 5xx. */
+  readonly executionCount: number;
+  readonly scheduledAt: Date;
+  /** HTTP status of the attempt before. */
+  readonly previousResponse: number | undefined;
+  /** Why there is another attempt, as far as the backend tells. */
+  readonly retryReason: string | undefined;
+  /** Aborted 5 s before the attempt's deadline, and when the caller has gone away. */
+  readonly signal: AbortSignal;
+
+  // Makes the type nominal: an argument that only looks like one must not be taken for it.
+  declare private readonly nominal: true;
+
+  constructor(
+    facts: Pick<
+      TaskContext,
+      | 'queue'
+      | 'taskId'
+      | 'retryCount'
+      | 'executionCount'
+      | 'scheduledAt'
+      | 'previousResponse'
+      | 'retryReason'
+      | 'signal'
+    >,
+  ) {
+    this.queue = facts.queue;
+    this.taskId = facts.taskId;
+    this.retryCount = facts.retryCount;
+    this.executionCount = facts.executionCount;
+    this.scheduledAt = facts.scheduledAt;
+    this.previousResponse = facts.previousResponse;
+    this.retryReason = facts.retryReason;
+    this.signal = facts.signal;
+    Object.freeze(this);
+  }
+}

@@ -1,0 +1,52 @@
+/** Which headers a task may be given, and which are this library's own. */
+import { invalidArgument } from '../../engine/errors.js';
+import { printable } from '../../printable.js';
+
+/** How long an attempt may take, in milliseconds; believed only of verified requests. */
+export const DEADLINE_HEADER = 'X-Tasks-Deadline';
+
+const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** HTTP takes blanks at either end away, and what isn't ASCII arrives as each hop likes it. */
+const VALUE = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/;
+
+/** Set by whoever sends the request, for one hop only, or taken as proof of where it comes from. */
+const RESERVED =
+  /^(?:host|content-length|content-type|user-agent|expect|date|connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|authorization|set-cookie|x-serverless-.*|x-appengine-.*|x-cloudtasks-.*|x-google-.*|x-engine-.*|x-tasks-.*|__proto__)$/i;
+
+export function isReserved(name: string): boolean {
+  return RESERVED.test(name);
+}
+
+export function isHeaderName(name: string): boolean {
+  return NAME.test(name);
+}
+
+export function isHeaderValue(value: string): boolean {
+  return VALUE.test(value);
+}
+
+/**
+ * The `headers` option, by lower-case name, so that levels replace each other's.
+ *
+ * @throws CloudTasksError INVALID_ARGUMENT
+ */
+export function readHeaders(headers: unknown): Map<string, string> {
+  const read = new Map<string, string>();
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) {
+    throw invalidArgument(`headers: expected an object, got ${typeof headers}.`, 'headers');
+  }
+  for (const [name, value] of Object.entries(headers as Record<string, unknown>)) {
+    if (!isHeaderName(name)) refuse(`'${printable(name)}' is no name of a header.`);
+    if (isReserved(name)) refuse(`'${name}' is set by the sender of the task, not by its creator.`);
+    if (read.has(name.toLowerCase())) refuse(`'${name}' comes twice.`);
+    if (typeof value !== 'string' || !isHeaderValue(value)) {
+      refuse(`'${name}': expected visible ASCII without blanks at its ends.`);
+    }
+    read.set(name.toLowerCase(), value);
+  }
+  return read;
+}
+
+function refuse(message: string): never {
+  throw invalidArgument(`headers: ${message}`, 'headers');
+}

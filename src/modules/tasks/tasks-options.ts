@@ -1,0 +1,127 @@
+/** The options of `TasksModule.forRoot`, checked, with what follows from them. */
+import { invalidArgument } from '../../engine/errors.js';
+import type { AuthMode } from '../auth/auth-options.js';
+import { AUTH_MODES } from '../auth/auth-options.js';
+import type { CloudTasksOptions } from '../cloud-tasks/cloud-tasks-options.js';
+import type { BaseOptions, TaskDefaults } from './task-options.js';
+import { readTaskDefaults, refuseUnknown, TASK_DEFAULTS } from './task-options.js';
+
+/**
+ * Where tasks go, as whom handlers are called, and the defaults of every task (`queue`,
+ * `countdown`, `dispatchDeadline`, `headers`, `target`).
+ */
+export interface TasksModuleOptions extends CloudTasksOptions, TaskDefaults {
+  /**
+   * Base address of the handlers. Default when embedded: the loopback address that the app listens
+   * on, so that a `.delay` before that waits for it.
+   */
+  readonly serviceUrl?: string | undefined;
+  /** As whom handlers are called. Default when embedded: `tasks@local`. */
+  readonly serviceAccount?: string | undefined;
+  readonly auth?: TasksAuthOptions | undefined;
+}
+
+export interface TasksAuthOptions {
+  /** Default `local` when embedded, else `oidc`. */
+  readonly mode?: AuthMode | undefined;
+  /** `aud` of the tokens that tasks carry and handlers accept. Default `serviceUrl`. */
+  readonly audience?: string | undefined;
+  /** Service accounts that may call handlers. Default: `serviceAccount` alone. */
+  readonly accounts?: readonly string[] | undefined;
+  /** `iss` of the tokens, an address with OIDC discovery. Default: Google's, or the engine's own. */
+  readonly issuer?: string | undefined;
+}
+
+/** What the library runs with. */
+export class TasksSettings {
+  readonly cloudTasks: CloudTasksOptions;
+  /** The weakest level of every task's options, the queue included. */
+  readonly defaults: BaseOptions;
+  /** Without a slash at the end; absent, the address that the app listens on. */
+  readonly serviceUrl: string | undefined;
+  readonly serviceAccount: string;
+  readonly auth: Omit<TasksAuthOptions, 'mode' | 'accounts'> & {
+    readonly mode: AuthMode;
+    readonly accounts: readonly string[];
+  };
+
+  /** @throws CloudTasksError INVALID_ARGUMENT naming the option */
+  constructor(options: TasksModuleOptions) {
+    refuseUnknown(options, KNOWN, 'TasksModule');
+    const { backend, engine, auth = {}, ...rest } = options;
+    if (!BACKENDS.includes(backend)) refuse('backend', "'embedded' or 'google'", backend);
+    refuseUnknown(engine ?? {}, ENGINE, 'TasksModule, engine');
+    refuseUnknown(auth, AUTH, 'TasksModule, auth');
+    // The embedded engine signs as whom the guard expects.
+    this.cloudTasks = { ...options, engine: { issuer: auth.issuer, ...engine } };
+    const { queue = 'default', ...defaults } = readTaskDefaults(pick(rest, TASK_DEFAULTS));
+    this.defaults = { queue, ...defaults };
+    this.serviceUrl = readServiceUrl(rest.serviceUrl);
+    const embedded = backend === 'embedded';
+    if (!embedded && this.serviceUrl === undefined) {
+      refuse('serviceUrl', "the handlers' base address with backend 'google'", undefined);
+    }
+    const account = rest.serviceAccount ?? (embedded ? 'tasks@local' : undefined);
+    this.serviceAccount = readAccount('serviceAccount', account);
+    this.auth = readAuth(auth, embedded, this.serviceAccount);
+  }
+}
+
+const BACKENDS: readonly string[] = ['embedded', 'google'];
+const ENGINE = ['dataDir', 'port', 'host', 'secret', 'issuer', 'thread', 'strict', 'onEvent'];
+const AUTH = ['mode', 'audience', 'accounts', 'issuer'];
+const KNOWN = [
+  ...TASK_DEFAULTS,
+  'backend',
+  'project',
+  'location',
+  'emulatorHost',
+  'engine',
+  'appEngineHosts',
+  'serviceUrl',
+  'serviceAccount',
+  'auth',
+];
+
+function readAuth(
+  { mode, accounts, ...rest }: TasksAuthOptions,
+  embedded: boolean,
+  serviceAccount: string,
+): TasksSettings['auth'] {
+  const wanted = mode ?? (embedded ? 'local' : 'oidc');
+  // Never open: what this version can't check doesn't start.
+  if (!AUTH_MODES.includes(wanted)) refuse('auth.mode', "'local' or 'oidc'", wanted);
+  if (wanted === 'local' && !embedded) {
+    refuse('auth.mode', "'oidc' with backend 'google': only the embedded engine is local", wanted);
+  }
+  if (rest.audience === '') refuse('auth.audience', 'an audience', rest.audience);
+  const allowed = accounts ?? [serviceAccount];
+  if (allowed.length === 0) refuse('auth.accounts', 'one service account or more', 'none');
+  allowed.forEach((account, index) => readAccount(`auth.accounts[${index}]`, account));
+  return { ...rest, mode: wanted, accounts: allowed };
+}
+
+function readServiceUrl(text: string | undefined): string | undefined {
+  if (text === undefined) return undefined;
+  const url = URL.parse(text);
+  const isBase = url && /^https?:$/.test(url.protocol) && !/[?#\s]/.test(text) && !url.username;
+  if (!isBase) refuse('serviceUrl', 'an http(s) address without query or fragment', text);
+  return text.replace(/\/+$/, '');
+}
+
+function readAccount(option: string, account: unknown): string {
+  if (typeof account !== 'string' || !/^[\x21-\x7e]+@[\x21-\x7e]+$/.test(account)) {
+    refuse(option, "a service account's e-mail address", account);
+  }
+  return account;
+}
+
+function pick(options: TaskDefaults, names: readonly string[]): TaskDefaults {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => names.includes(name)));
+}
+
+function refuse(option: string, expected: string, came: unknown): never {
+  const shown =
+    typeof came === 'string' ? `'${came}'` : came === undefined ? 'nothing' : typeof came;
+  throw invalidArgument(`TasksModule: ${option}: expected ${expected}, got ${shown}.`, option);
+}

@@ -1,0 +1,113 @@
+/** The module that a Nest app imports: options once, handlers wherever they are called from. */
+import type {
+  ConfigurableModuleAsyncOptions,
+  DynamicModule,
+  OnModuleInit,
+  Type,
+} from '@nestjs/common';
+import { ConfigurableModuleBuilder, Global, Module } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { AuthModule } from '../auth/auth.module.js';
+import type { AuthOptions } from '../auth/auth-options.js';
+import { TaskAuthenticator } from '../auth/task-authenticator.js';
+import { AppAddress } from '../cloud-tasks/app-address.js';
+import { CloudTasksModule } from '../cloud-tasks/cloud-tasks.module.js';
+import { QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { DelayedCalls } from './delayed-calls.js';
+import { HandlerRoutes } from './handler-routes.js';
+import { readTaskBodies } from './task-bodies.js';
+import { tasksToken } from './task-decorators.js';
+import { TaskSender } from './task-sender.js';
+import type { TasksModuleOptions } from './tasks-options.js';
+import { TasksSettings } from './tasks-options.js';
+
+const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
+  new ConfigurableModuleBuilder<TasksModuleOptions>().setClassMethodName('forRoot').build();
+
+@Module({
+  providers: [
+    {
+      provide: TasksSettings,
+      inject: [MODULE_OPTIONS_TOKEN],
+      useFactory: (options: TasksModuleOptions) => new TasksSettings(options),
+    },
+  ],
+  exports: [TasksSettings],
+})
+class TasksSettingsModule extends ConfigurableModuleClass {}
+
+@Global()
+@Module({
+  imports: [DiscoveryModule],
+  providers: [HandlerRoutes, TaskSender, DelayedCalls],
+  exports: [TasksSettings, TaskSender, DelayedCalls],
+})
+class TasksCoreModule implements OnModuleInit {
+  constructor(
+    private readonly routes: HandlerRoutes,
+    private readonly calls: DelayedCalls,
+    private readonly backend: QueueBackend,
+    private readonly authenticator: TaskAuthenticator,
+  ) {}
+
+  /** @throws Error naming every handler that can't work */
+  async onModuleInit(): Promise<void> {
+    const queues = this.routes.queues();
+    const express = this.routes.express();
+    if (express) {
+      this.calls.checkRegistered();
+      readTaskBodies(express, this.authenticator, this.routes.versionsShareAPath);
+    }
+    await this.backend.ensureQueues(queues);
+  }
+}
+
+@Module({})
+export class TasksModule {
+  /** Once, in the app's root module. */
+  static forRoot(options: TasksModuleOptions): DynamicModule {
+    return withSettings(TasksSettingsModule.forRoot(options));
+  }
+
+  /** Like `forRoot`, with options that a factory makes: of what `ConfigService` has read, say. */
+  static forRootAsync(options: ConfigurableModuleAsyncOptions<TasksModuleOptions>): DynamicModule {
+    return withSettings(TasksSettingsModule.forRootAsync(options));
+  }
+
+  /** Makes the delayed calls of these controllers injectable in the module that imports this. */
+  static forFeature(controllers: readonly Type<object>[]): DynamicModule {
+    const providers = controllers.map((controller) => ({
+      provide: tasksToken(controller),
+      inject: [DelayedCalls],
+      useFactory: (calls: DelayedCalls) => calls.of(controller),
+    }));
+    return {
+      module: TasksModule,
+      providers,
+      exports: providers.map(({ provide }) => provide),
+    };
+  }
+}
+
+function withSettings(settings: DynamicModule): DynamicModule {
+  const core: DynamicModule = {
+    module: TasksCoreModule,
+    imports: [
+      settings,
+      CloudTasksModule.forRootAsync({
+        imports: [settings],
+        inject: [TasksSettings],
+        useFactory: ({ cloudTasks }: TasksSettings) => cloudTasks,
+      }),
+      AuthModule.forRootAsync({
+        imports: [settings],
+        inject: [TasksSettings, AppAddress],
+        useFactory: ({ auth, serviceUrl }: TasksSettings, address: AppAddress): AuthOptions => ({
+          ...auth,
+          audience: async () => auth.audience ?? serviceUrl ?? (await address.url()),
+        }),
+      }),
+    ],
+  };
+  return { module: TasksModule, imports: [core] };
+}
