@@ -13,6 +13,8 @@ export interface Drain {
 
 const LOCATION = 'projects/bench/locations/here';
 const MINUTE = 60_000_000;
+/** In flight a queue, in all about as many as the load generator has: more only wait in sockets. */
+const CONCURRENCY = 2;
 
 const url = await startEcho();
 process.on('message', (drain: Drain) => {
@@ -24,7 +26,7 @@ process.send?.({ url });
 async function measure({ queues, tasksPerQueue, body }: Drain): Promise<number> {
   const dataDir = await mkdtemp(join(tmpdir(), 'nest-cloud-tasks-bench-'));
   const total = queues * tasksPerQueue;
-  const done = Promise.withResolvers<void>();
+  const done = Promise.withResolvers<unknown>();
   let succeeded = 0;
   const engine = await startEngine({
     dataDir,
@@ -35,7 +37,7 @@ async function measure({ queues, tasksPerQueue, body }: Drain): Promise<number> 
       if (type !== 'attempt' || event.result.kind !== 'response' || event.result.status !== 200) {
         done.reject(new Error(`An attempt failed: ${JSON.stringify(event)}`));
       } else if (++succeeded === total) {
-        done.resolve();
+        done.resolve(undefined);
       }
     },
   });
@@ -46,7 +48,8 @@ async function measure({ queues, tasksPerQueue, body }: Drain): Promise<number> 
   };
   for (let queue = 0; queue < queues; queue++) {
     const parent = `${LOCATION}/queues/q${queue}`;
-    await engine.api.createQueue({ parent: LOCATION, queue: { name: parent } });
+    const rateLimits = { maxConcurrentDispatches: CONCURRENCY };
+    await engine.api.createQueue({ parent: LOCATION, queue: { name: parent, rateLimits } });
     for (let created = 0; created < tasksPerQueue; created += 500) {
       const batch = Array.from({ length: Math.min(500, tasksPerQueue - created) });
       await Promise.all(batch.map(() => engine.api.createTask({ parent, task: { httpRequest } })));

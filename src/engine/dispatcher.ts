@@ -240,14 +240,13 @@ export class Dispatcher {
   /** A full disk must not turn a finished attempt into another one: its outcome waits for room. */
   private async untilRecorded<T>(write: () => Promise<T>): Promise<T | undefined> {
     const { clock, onEvent } = this.ports;
-    for (;;) {
-      try {
-        return await write();
-      } catch (error) {
-        if (this.abandoned) return undefined;
-        onEvent({ type: 'store-failure', error });
-        await new Promise<void>((resolve) => clock.at(clock.now() + SETTLE_AGAIN, resolve));
-      }
+    try {
+      return await write();
+    } catch (error) {
+      if (this.abandoned) return undefined;
+      onEvent({ type: 'store-failure', error });
+      await new Promise<void>((resolve) => clock.at(clock.now() + SETTLE_AGAIN, resolve));
+      return this.untilRecorded(write);
     }
   }
 

@@ -4,26 +4,29 @@ import type { Duration } from '../engine/time.js';
 import { localEngine } from './local-engine.js';
 import type { EngineOptions, RunningEngine } from './start-engine.js';
 import type { Call, FromWorker } from './worker-calls.js';
-import { toFailure } from './worker-calls.js';
+import { outbox, toFailure } from './worker-calls.js';
 
 const port = parentPort;
 if (!port) throw new Error('engine-worker runs in a worker thread only.');
 
-const tell = (message: FromWorker) => port.postMessage(message);
+const tell = outbox<FromWorker>((batch) => port.postMessage(batch));
 
 try {
   const engine = await localEngine({
     ...(workerData as EngineOptions),
     onEvent: (event) => tell({ event }),
   });
-  port.on('message', ({ id, verb, argument }: Call) => {
-    answer(engine, verb, argument).then(
-      (value) => {
-        tell({ id, value });
-        if (verb === 'close') port.close();
-      },
-      (error: unknown) => tell({ id, failure: toFailure(error) }),
-    );
+  port.on('message', (calls: readonly Call[]) => {
+    for (const { id, verb, argument } of calls) {
+      answer(engine, verb, argument).then(
+        (value) => {
+          tell({ id, value });
+          // After the answer has left.
+          if (verb === 'close') setImmediate(() => port.close());
+        },
+        (error: unknown) => tell({ id, failure: toFailure(error) }),
+      );
+    }
   });
   const { url, issuer, secret } = engine;
   tell({ started: { url, issuer, secret } });

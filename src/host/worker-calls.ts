@@ -67,3 +67,21 @@ export function apiOver(
     verbs.map((verb) => [verb, (request: unknown) => call(verb, request)]),
   ) as unknown as CloudTasksApi;
 }
+
+/**
+ * Sends what one turn of the event loop brings as one batch: a crossing costs about as much as
+ * the work that it asks for.
+ */
+export function outbox<Item>(post: (batch: readonly Item[]) => void): (item: Item) => void {
+  let batch: Item[] = [];
+  return (item) => {
+    if (batch.length === 0) {
+      setImmediate(() => {
+        const full = batch;
+        batch = [];
+        post(full);
+      });
+    }
+    batch.push(item);
+  };
+}

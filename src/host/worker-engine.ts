@@ -3,8 +3,8 @@ import { Worker } from 'node:worker_threads';
 import type { Duration } from '../engine/time.js';
 import { CloudTasksError } from '../engine/errors.js';
 import type { EngineOptions, RunningEngine } from './start-engine.js';
-import type { Call, FromWorker, Started } from './worker-calls.js';
-import { apiOver, fromFailure } from './worker-calls.js';
+import type { Answer, Call, FromWorker, Started } from './worker-calls.js';
+import { apiOver, fromFailure, outbox } from './worker-calls.js';
 
 /**
  * Starts the worker and resolves once its engine runs.
@@ -15,16 +15,15 @@ import { apiOver, fromFailure } from './worker-calls.js';
 export async function workerEngine(options: EngineOptions): Promise<RunningEngine> {
   const { onEvent, ...workerData } = options;
   const worker = new Worker(new URL('./engine-worker.js', import.meta.url), { workerData });
-  const waiting = new Map<
-    number,
-    { resolve: (value: unknown) => void; reject: (e: Error) => void }
-  >();
+  const post = outbox<Call>((batch) => worker.postMessage(batch));
+  const waiting = new Map<number, Caller>();
   let nextId = 0;
+  let ended = false;
 
   const exited = new Promise<void>((resolve) => {
     worker.once('exit', () => {
-      const ended = new CloudTasksError('UNAVAILABLE', 'The engine has ended.');
-      for (const { reject } of waiting.values()) reject(ended);
+      ended = true;
+      for (const { reject } of waiting.values()) reject(hasEnded());
       waiting.clear();
       resolve();
     });
@@ -32,24 +31,34 @@ export async function workerEngine(options: EngineOptions): Promise<RunningEngin
 
   const call = (verb: Call['verb'], argument?: unknown): Promise<unknown> =>
     new Promise((resolve, reject) => {
+      if (ended) {
+        reject(hasEnded());
+        return;
+      }
       const id = nextId++;
       waiting.set(id, { resolve, reject });
-      worker.postMessage({ id, verb, argument } satisfies Call);
+      post({ id, verb, argument });
     });
+
+  const settle = (answer: Answer): void => {
+    const caller = waiting.get(answer.id);
+    waiting.delete(answer.id);
+    if ('failure' in answer) caller?.reject(fromFailure(answer.failure));
+    else caller?.resolve(answer.value);
+  };
 
   const started = await new Promise<Started>((resolve, reject) => {
     worker.once('error', reject);
-    worker.on('message', (message: FromWorker) => {
-      if ('event' in message) {
-        onEvent?.(message.event);
-      } else if ('id' in message) {
-        const caller = waiting.get(message.id);
-        waiting.delete(message.id);
-        if ('failure' in message) caller?.reject(fromFailure(message.failure));
-        else caller?.resolve(message.value);
-      } else {
-        worker.off('error', reject);
-        resolve(message);
+    worker.on('message', (messages: readonly FromWorker[]) => {
+      for (const message of messages) {
+        if ('event' in message) {
+          onEvent?.(message.event);
+        } else if ('id' in message) {
+          settle(message);
+        } else {
+          worker.off('error', reject);
+          resolve(message);
+        }
       }
     });
   });
@@ -72,4 +81,13 @@ export async function workerEngine(options: EngineOptions): Promise<RunningEngin
       await exited;
     },
   };
+}
+
+interface Caller {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+}
+
+function hasEnded(): CloudTasksError {
+  return new CloudTasksError('UNAVAILABLE', 'The engine has ended.');
 }
