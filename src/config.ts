@@ -32,6 +32,8 @@ export interface EmbeddedSettings {
   readonly secret?: string;
   /** Base address by App Engine service; without `default` that is the app's own. */
   readonly appEngineHosts: Readonly<Record<string, string>>;
+  /** No variable sets it: the app's engine has a thread of its own. */
+  readonly thread?: 'same';
 }
 
 export interface GoogleSettings {
@@ -46,6 +48,8 @@ export interface AuthSettings {
   readonly audience?: string;
   readonly accounts: readonly string[];
   readonly issuer?: string;
+  /** Where the keys of an issuer are that the backend doesn't know. */
+  readonly jwksUrl?: string;
 }
 
 export interface ExternalSettings {
@@ -199,8 +203,18 @@ function authSettings(
     mode,
     ...(audience === undefined ? {} : { audience }),
     accounts: env.accounts('OIDC_ACCOUNTS') ?? [serviceAccount],
-    ...(issuer === undefined ? {} : { issuer: env.text('OIDC_ISSUER') ?? issuer.href }),
+    ...(issuer === undefined ? {} : issuerSettings(issuer, backend)),
   };
+}
+
+/** An emulator keeps its keys where our engine does; the embedded engine's are known already. */
+function issuerSettings(
+  issuer: URL,
+  backend: Settings['backend'],
+): Pick<AuthSettings, 'issuer' | 'jwksUrl'> {
+  const name = issuer.href.replace(/\/+$/, '');
+  const isKnown = backend.kind === 'embedded' || name === 'https://accounts.google.com';
+  return { issuer: name, ...(isKnown ? {} : { jwksUrl: `${name}/jwks` }) };
 }
 
 function readProject(env: Environment, embedded: boolean): string {
@@ -215,12 +229,11 @@ function readProject(env: Environment, embedded: boolean): string {
 function readServiceUrl(env: Environment, backend: Settings['backend']): string | undefined {
   const expected = "the handlers' base address such as 'https://app.example.com'";
   const url = env.url('SERVICE_URL', expected);
-  if (
-    backend.kind === 'google' &&
-    backend.emulatorHost === undefined &&
-    url?.protocol !== 'https:'
-  ) {
-    env.refuse('SERVICE_URL', `${expected}; Cloud Tasks sends its tokens over https only`);
+  if (backend.kind === 'google') {
+    if (!url) env.refuse('SERVICE_URL', expected);
+    if (url.protocol !== 'https:' && backend.emulatorHost === undefined) {
+      env.refuse('SERVICE_URL', 'an https address, since Cloud Tasks sends tokens nowhere else');
+    }
   }
   if (url?.search || url?.hash) env.refuse('SERVICE_URL', expected);
   return url?.href.replace(/\/+$/, '');

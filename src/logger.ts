@@ -22,6 +22,15 @@ const SEVERITIES: Readonly<Record<string, string>> = {
   fatal: 'CRITICAL',
 };
 
+/** What Nest tells of each module and route at every start. */
+const START_CHATTER = [
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+];
+
 /** A JSON Web Token, whole or without its signature: libraries quote them in their errors. */
 const TOKEN = /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g;
 
@@ -50,7 +59,8 @@ export class AppLogger implements LoggerService {
   }
 
   log(message: unknown, ...rest: unknown[]): void {
-    this.write('info', message, rest);
+    const isChatter = rest.some((part) => typeof part === 'string' && START_CHATTER.includes(part));
+    this.write(isChatter ? 'debug' : 'info', message, rest);
   }
 
   error(message: unknown, ...rest: unknown[]): void {

@@ -116,7 +116,7 @@ test('uses Google on loopback, with its own defaults', () => {
     auth: { mode: 'oidc', accounts: [GOOGLE['SERVICE_ACCOUNT']] },
     external: { origins: [] },
   });
-  const emulated = { ...GOOGLE, SERVICE_URL: '', TASKS_BACKEND: '' };
+  const emulated = { ...GOOGLE, SERVICE_URL: 'http://127.0.0.1:8080', TASKS_BACKEND: '' };
   expect(
     readSettings({ ...emulated, CLOUD_TASKS_EMULATOR_HOST: '127.0.0.1:8123' }).backend,
   ).toEqual({
@@ -188,7 +188,7 @@ describe('names the variable, what was expected, and what came', () => {
     ],
     [
       { ...GOOGLE, SERVICE_URL: 'http://app.example.com' },
-      "SERVICE_URL: expected the handlers' base address such as 'https://app.example.com'; Cloud Tasks sends its tokens over https only, got 'http://app.example.com'",
+      "SERVICE_URL: expected an https address, since Cloud Tasks sends tokens nowhere else, got 'http://app.example.com'",
     ],
     [
       { ...GOOGLE, AUTH_MODE: 'local' },

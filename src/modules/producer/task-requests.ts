@@ -6,8 +6,9 @@ import type {
   TaskInput,
 } from '../../engine/cloud-tasks-api.js';
 import { taskName } from '../../engine/resource-name.js';
-import type { Instant } from '../../engine/time.js';
-import { HOUR, MINUTE, SECOND } from '../../engine/time.js';
+import type { Duration, Instant } from '../../engine/time.js';
+import { HOUR, MILLISECOND, MINUTE, SECOND } from '../../engine/time.js';
+import { DEADLINE_HEADER } from '../tasks/task-headers.js';
 import type { ExternalPolicy } from './external-origins.js';
 import { externalTarget } from './external-origins.js';
 import { Fields } from './fields.js';
@@ -48,14 +49,16 @@ export function appEngineTask(text: string, rules: RequestRules): CreateTaskRequ
   const fields = new Fields(text, APP_ENGINE_FIELDS);
   const relativeUri = fields.string('relativeUri', "a path such as '/tasks/example'");
   const httpMethod = readMethod(fields, ['POST', 'PUT']);
-  return createRequest(fields, rules, {
+  const dispatchDeadline = readDispatchDeadline(fields, 24 * HOUR + 15 * SECOND, '24h15s');
+  const { headers, ...body } = readPayload(fields, readHeaders(fields));
+  return createRequest(fields, rules, dispatchDeadline, {
     appEngineHttpRequest: {
       relativeUri: checkRelativeUri(relativeUri ?? '/tasks/example', ENQUEUING_PATHS),
       appEngineRouting: readRouting(fields),
       httpMethod,
-      ...readPayload(fields, readHeaders(fields)),
+      headers: { ...headers, ...toldDeadline(dispatchDeadline) },
+      ...body,
     },
-    ...deadline(readDispatchDeadline(fields, 24 * HOUR + 15 * SECOND, '24h15s')),
   });
 }
 
@@ -72,17 +75,22 @@ export function externalTask(
   const fields = new Fields(text, EXTERNAL_FIELDS);
   const url = fields.required('url', "a URL such as 'https://api.example.com/hooks/1'");
   const httpMethod = readMethod(fields, ['POST', 'PUT', 'PATCH']);
-  return createRequest(fields, rules, {
+  const dispatchDeadline = readDispatchDeadline(fields, 30 * MINUTE, '30m');
+  return createRequest(fields, rules, dispatchDeadline, {
     httpRequest: {
       ...externalTarget(url, policy, own),
       httpMethod,
       ...readPayload(fields, readHeaders(fields, ['user-agent'])),
     },
-    ...deadline(readDispatchDeadline(fields, 30 * MINUTE, '30m')),
   });
 }
 
-function createRequest(fields: Fields, rules: RequestRules, target: TaskInput): CreateTaskRequest {
+function createRequest(
+  fields: Fields,
+  rules: RequestRules,
+  dispatchDeadline: Duration | undefined,
+  target: TaskInput,
+): CreateTaskRequest {
   const parent = rules.queueName(readQueue(fields, rules.queue));
   const id = readTaskId(fields);
   const scheduleTime = readScheduleTime(fields, rules.now);
@@ -90,6 +98,7 @@ function createRequest(fields: Fields, rules: RequestRules, target: TaskInput): 
     ...(id === undefined ? {} : { name: taskName(parent, id) }),
     ...target,
     ...(scheduleTime === undefined ? {} : { scheduleTime }),
+    ...(dispatchDeadline === undefined ? {} : { dispatchDeadline }),
   };
   checkSize(task);
   return { parent, task };
@@ -122,6 +131,7 @@ function checkSize({ name = '', appEngineHttpRequest, httpRequest }: TaskInput):
   }
 }
 
-function deadline(dispatchDeadline: number | undefined): Pick<TaskInput, 'dispatchDeadline'> {
-  return dispatchDeadline === undefined ? {} : { dispatchDeadline };
+/** Without it a handler of ours would take the attempt for one of the default length. */
+function toldDeadline(deadline: Duration | undefined): Record<string, string> {
+  return deadline === undefined ? {} : { [DEADLINE_HEADER]: String(deadline / MILLISECOND) };
 }

@@ -1,0 +1,85 @@
+/** The deployable app: which modules it is made of, and which options each gets of the settings. */
+import type { MiddlewareConsumer, NestModule } from '@nestjs/common';
+import { Module } from '@nestjs/common';
+import { ConfigModule } from '@nestjs/config';
+import { APP_FILTER } from '@nestjs/core';
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { IncomingMessage } from 'node:http';
+import type { Settings } from './config.js';
+import { settings } from './config.js';
+import { ErrorFilter } from './error-filter.js';
+import { verifiedRequest } from './modules/auth/task-guard.js';
+import { HealthModule } from './modules/health/health.module.js';
+import { JobsModule } from './modules/jobs/jobs.module.js';
+import { ProducerModule } from './modules/producer/producer.module.js';
+import type { ProducerOptions } from './modules/producer/producer-options.js';
+import { TasksModule } from './modules/tasks/tasks.module.js';
+import type { TasksModuleOptions } from './modules/tasks/tasks-options.js';
+
+const requests = new AsyncLocalStorage<IncomingMessage>();
+
+@Module({
+  imports: [
+    ConfigModule.forRoot({ isGlobal: true, load: [settings] }),
+    TasksModule.forRootAsync({ inject: [settings.KEY], useFactory: tasksOptions }),
+    ProducerModule.forRootAsync({ inject: [settings.KEY], useFactory: producerOptions }),
+    JobsModule,
+    HealthModule,
+  ],
+  providers: [{ provide: APP_FILTER, useClass: ErrorFilter }],
+})
+export class AppModule implements NestModule {
+  configure(consumer: MiddlewareConsumer): void {
+    consumer
+      .apply((request: IncomingMessage, _response: unknown, next: () => void) =>
+        requests.run(request, next),
+      )
+      .forRoutes('*path');
+  }
+}
+
+/** Which task the code that runs now is about, for its log lines. */
+export function currentTask(): { task?: string; queue?: string } {
+  const request = requests.getStore();
+  const verified = request && verifiedRequest(request);
+  if (!verified) return {};
+  const [task] = request.headersDistinct[`${verified.headers}-taskname`] ?? [];
+  const [queue] = request.headersDistinct[`${verified.headers}-queuename`] ?? [];
+  return { ...(task === undefined ? {} : { task }), ...(queue === undefined ? {} : { queue }) };
+}
+
+function tasksOptions(app: Settings): TasksModuleOptions {
+  const { backend, auth } = app;
+  return {
+    backend: backend.kind,
+    project: app.projectId,
+    location: app.location,
+    queue: app.queueName,
+    serviceUrl: app.serviceUrl,
+    serviceAccount: app.serviceAccount,
+    auth,
+    ...(backend.kind === 'google'
+      ? { emulatorHost: backend.emulatorHost }
+      : {
+          engine: {
+            dataDir: backend.dataDir,
+            host: backend.host,
+            port: backend.port,
+            secret: backend.secret,
+            issuer: auth.issuer,
+            thread: backend.thread,
+          },
+          appEngineHosts: backend.appEngineHosts,
+        }),
+  };
+}
+
+function producerOptions(app: Settings): ProducerOptions {
+  const { backend, serviceUrl } = app;
+  const services = backend.kind === 'embedded' ? Object.values(backend.appEngineHosts) : [];
+  return {
+    queue: app.queueName,
+    external: app.external,
+    handlers: [...services, ...(serviceUrl === undefined ? [] : [serviceUrl])],
+  };
+}
