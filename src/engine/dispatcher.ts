@@ -39,6 +39,9 @@ const WINDOW = 1000;
 /** The store is tried again this long after it refused to record an outcome. */
 const SETTLE_AGAIN: Duration = SECOND;
 
+/** Why a request was cut, when that was not for the end of the engine. */
+const MISSED = 'dispatch deadline';
+
 export class Dispatcher {
   private readonly window: DueWindow;
   private readonly bucket: TokenBucket;
@@ -166,16 +169,14 @@ export class Dispatcher {
   private async send(task: StoredTask, dispatchTime: Instant): Promise<AttemptResult> {
     const { clock, transport } = this.ports;
     const cut = new AbortController();
-    let missed = false;
-    const timer = clock.at(dispatchTime + dispatchDeadline(task), () => {
-      missed = true;
-      cut.abort();
-    });
+    const deadline = dispatchTime + dispatchDeadline(task);
+    const timer = clock.at(deadline, () => cut.abort(MISSED));
     this.cuts.add(cut);
     try {
       const dispatch = await this.authorized(task, toDispatch(task, this.queue));
       const result = await transport.send(dispatch, cut.signal);
-      return result.kind === 'no-response' && missed ? { kind: 'deadline' } : result;
+      const missed = result.kind === 'no-response' && cut.signal.reason === MISSED;
+      return missed ? { kind: 'deadline' } : result;
     } catch (error) {
       return { kind: 'no-response', reason: error instanceof Error ? error.message : 'failed' };
     } finally {
