@@ -7,7 +7,7 @@ import tseslint from 'typescript-eslint';
 import architecture from './eslint.architecture.js';
 
 export default defineConfig(
-  globalIgnores(['dist/', 'coverage/', '.data/', 'bench/results/', 'test/architecture/fixtures/']),
+  globalIgnores(['dist*/', 'coverage/', '.data/', 'bench/results/', 'test/architecture/fixtures/']),
   eslint.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -62,8 +62,11 @@ export default defineConfig(
       'no-control-regex': 'off',
       // `() => emitter.emit(...)` as a callback is shorter than, and as clear as, a block.
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
-      // Arguments that a signature asks for may go unused when they are named so.
-      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      // Arguments that a signature asks for, and properties that are taken out of the rest.
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', ignoreRestSiblings: true },
+      ],
     },
   },
   {
