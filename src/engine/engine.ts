@@ -19,16 +19,16 @@ import type {
   Random,
   StoredTask,
   TaskStore,
-  Timer,
   TokenIssuer,
   Transport,
 } from './ports.js';
 import { newQueue, updatedQueue } from './queue.js';
 import { queueFilter } from './queue-filter.js';
 import { checkLocationName, parseQueueName, parseTaskName } from './resource-name.js';
+import { Sweeper } from './sweeper.js';
 import { newTask, shown } from './task.js';
 import type { Duration, Instant } from './time.js';
-import { DAY, HOUR, MINUTE } from './time.js';
+import { DAY, HOUR } from './time.js';
 
 export interface EnginePorts {
   readonly clock: Clock;
@@ -55,16 +55,13 @@ interface LiveQueue {
 
 const QUEUES_PAGE = 9800;
 const TASKS_PAGE = 1000;
-/** Expired tombstones are swept together, at most so often. */
-const SWEEP_PAUSE: Duration = MINUTE;
-
 const NO_ENTITY = 'Requested entity was not found.';
 
 export class Engine implements CloudTasksApi {
   private readonly live = new Map<string, LiveQueue>();
   private readonly rules: Required<EngineRules>;
   private dispatching = false;
-  private sweep: Timer | undefined;
+  private readonly sweeper: Sweeper;
   /** Queue verbs change one after the other, each seeing what the one before left. */
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -79,8 +76,7 @@ export class Engine implements CloudTasksApi {
       ...rules,
     };
     for (const queue of ports.store.queues()) this.goLive(queue);
-    const expiry = ports.store.nextExpiry();
-    if (expiry !== undefined) this.sweepAt(expiry);
+    this.sweeper = new Sweeper(ports);
   }
 
   /** Lets dispatching begin; before, tasks are only taken. */
@@ -92,7 +88,7 @@ export class Engine implements CloudTasksApi {
   /** Stops dispatching; resolves once every attempt in flight is settled. */
   async drain(): Promise<void> {
     this.dispatching = false;
-    this.sweep?.cancel();
+    this.sweeper.stop();
     const dispatchers = [...this.live.values()].map(({ dispatcher }) => dispatcher);
     for (const dispatcher of dispatchers) dispatcher.stop();
     await Promise.all(dispatchers.map((dispatcher) => dispatcher.drained()));
@@ -101,7 +97,7 @@ export class Engine implements CloudTasksApi {
   /** Ends at once: what is in flight is cut, not settled, and so delivered again. */
   abandon(): void {
     this.dispatching = false;
-    this.sweep?.cancel();
+    this.sweeper.stop();
     for (const { dispatcher } of this.live.values()) dispatcher.abandon();
   }
 
@@ -174,7 +170,7 @@ export class Engine implements CloudTasksApi {
       const { store, clock } = this.ports;
       const tombstoneUntil = clock.now() + this.rules.queueTombstone;
       await store.deleteQueue(name, tombstoneUntil);
-      this.sweepAt(tombstoneUntil);
+      this.sweeper.at(tombstoneUntil);
     });
   }
 
@@ -307,23 +303,8 @@ export class Engine implements CloudTasksApi {
 
   private taskTombstoneUntil(): Instant {
     const until = this.ports.clock.now() + this.rules.taskTombstone;
-    this.sweepAt(until);
+    this.sweeper.at(until);
     return until;
-  }
-
-  /** Sets the one timer that drops expired tombstones, unless it is set. */
-  private sweepAt(expiry: Instant): void {
-    const { store, clock, onEvent } = this.ports;
-    this.sweep ??= clock.at(Math.max(expiry, clock.now() + SWEEP_PAUSE), () => {
-      store
-        .removeExpired(clock.now())
-        .catch((error: unknown) => onEvent({ type: 'store-failure', error }))
-        .finally(() => {
-          this.sweep = undefined;
-          const next = store.nextExpiry();
-          if (next !== undefined) this.sweepAt(next);
-        });
-    });
   }
 }
 

@@ -1,0 +1,181 @@
+/** Where a task goes: an HTTP or an App Engine request, checked, with what production fills in. */
+import type {
+  AppEngineHttpRequest,
+  AppEngineRouting,
+  HttpMethod,
+  HttpRequest,
+  TaskInput,
+} from './cloud-tasks-api.js';
+import { invalidArgument } from './errors.js';
+
+const MAX_URL_LENGTH = 2083;
+const MAX_HEADERS_SIZE = 80 * 1024;
+const METHODS: readonly string[] = ['POST', 'GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
+const WITH_BODY: readonly string[] = ['POST', 'PUT', 'PATCH'];
+
+const HTTP_USER_AGENT = 'Google-Cloud-Tasks';
+const APP_ENGINE_USER_AGENT = 'AppEngine-Google; (+http://code.google.com/appengine)';
+
+export interface TargetRules {
+  /** Whether a token may be sent to this http:// URL; production allows none. */
+  readonly trustsHttp: (url: URL) => boolean;
+}
+
+/** The one request that a task has. */
+export function target(
+  task: TaskInput,
+  project: string,
+  rules: TargetRules,
+): { httpRequest: HttpRequest } | { appEngineHttpRequest: AppEngineHttpRequest } {
+  if (task.httpRequest && task.appEngineHttpRequest) {
+    throw invalidArgument('Task must have one of httpRequest and appEngineHttpRequest.', 'task');
+  }
+  if (task.httpRequest) return { httpRequest: httpRequest(task.httpRequest, rules) };
+  if (!task.appEngineHttpRequest) throw invalidArgument('Task.payload_type is not set.', 'task');
+  return { appEngineHttpRequest: appEngineRequest(task.appEngineHttpRequest, project) };
+}
+
+function httpRequest(
+  input: NonNullable<TaskInput['httpRequest']>,
+  rules: TargetRules,
+): HttpRequest {
+  const field = 'task.httpRequest';
+  const { oidcToken, oauthToken } = input;
+  if (!input.url) throw invalidArgument('HttpRequest.url is required.', `${field}.url`);
+  const url = readUrl(input.url, `${field}.url`);
+  if (oidcToken && oauthToken) {
+    throw invalidArgument('HttpRequest must have at most one of oidcToken and oauthToken.', field);
+  }
+  const token = oidcToken ?? oauthToken;
+  if (token) {
+    const which = `${field}.${oidcToken ? 'oidcToken' : 'oauthToken'}.serviceAccountEmail`;
+    if (!token.serviceAccountEmail) throw invalidArgument(`${which} is required.`, which);
+    if (url.protocol !== 'https:' && !rules.trustsHttp(url)) {
+      throw invalidArgument(
+        "HttpRequest.url must start with 'https://' for request with HttpRequest.authorization_header",
+        `${field}.url`,
+      );
+    }
+  }
+  return {
+    url: input.url,
+    httpMethod: method(input, field),
+    headers: { ...headers(input, field, 'user-agent'), 'User-Agent': HTTP_USER_AGENT },
+    ...body(input),
+    ...(oidcToken ? { oidcToken } : {}),
+    ...(oauthToken ? { oauthToken } : {}),
+  };
+}
+
+function readUrl(text: string, field: string): URL {
+  if (!/^https?:\/\//i.test(text)) {
+    throw invalidArgument("HttpTarget.url must start with 'http://' or 'https://'.", field);
+  }
+  const url = URL.parse(text);
+  if (!url) throw invalidArgument(`HttpRequest.url is not a valid URL, got '${text}'.`, field);
+  if (url.href.length > MAX_URL_LENGTH) {
+    throw invalidArgument(
+      `HttpRequest.url must be at most ${MAX_URL_LENGTH} characters when encoded, got ${url.href.length}.`,
+      field,
+    );
+  }
+  return url;
+}
+
+function appEngineRequest(
+  input: NonNullable<TaskInput['appEngineHttpRequest']>,
+  project: string,
+): AppEngineHttpRequest {
+  const field = 'task.appEngineHttpRequest';
+  const relativeUri = input.relativeUri || '/';
+  if (!/^\/[^\s]*$/.test(relativeUri) || relativeUri.length > MAX_URL_LENGTH) {
+    throw invalidArgument(
+      `AppEngineHttpRequest.relativeUri must start with '/', hold no spaces and be at most ${MAX_URL_LENGTH} characters, got '${relativeUri.slice(0, 100)}'.`,
+      `${field}.relativeUri`,
+    );
+  }
+  const given = headers(input, field, 'content-length');
+  const names = new Map(Object.keys(given).map((name) => [name.toLowerCase(), name]));
+  const agent = names.get('user-agent');
+  const agents = [agent ? given[agent] : undefined, APP_ENGINE_USER_AGENT];
+  const content = body(input);
+  return {
+    httpMethod: method(input, field),
+    appEngineRouting: routed(input.appEngineRouting ?? {}, project),
+    relativeUri,
+    headers: {
+      ...given,
+      [agent ?? 'User-Agent']: agents.filter((part) => part).join(' '),
+      'Content-Length': String(content.body?.length ?? 0),
+      ...(content.body && !names.has('content-type')
+        ? { 'Content-Type': 'application/octet-stream' }
+        : {}),
+    },
+    ...content,
+  };
+}
+
+/** The routing with its host filled in, as App Engine names it. */
+export function routed(routing: AppEngineRouting, project: string): AppEngineRouting {
+  const { service, version, instance } = routing;
+  const parts = [instance, version, service, `${project}.appspot.com`];
+  return {
+    ...(service ? { service } : {}),
+    ...(version ? { version } : {}),
+    ...(instance ? { instance } : {}),
+    host: parts.filter((part) => part).join('.'),
+  };
+}
+
+function method(
+  input: { httpMethod?: HttpMethod | undefined; body?: Uint8Array | undefined },
+  field: string,
+): HttpMethod {
+  const { httpMethod = 'POST' } = input;
+  if (!METHODS.includes(httpMethod)) {
+    throw invalidArgument(
+      `httpMethod must be one of ${METHODS.join(', ')}, got '${httpMethod}'.`,
+      `${field}.httpMethod`,
+    );
+  }
+  if (input.body?.length && !WITH_BODY.includes(httpMethod)) {
+    throw invalidArgument(
+      `A body is allowed only with ${WITH_BODY.join(', ')}, got ${httpMethod}.`,
+      `${field}.body`,
+    );
+  }
+  return httpMethod;
+}
+
+function body(input: { body?: Uint8Array | undefined }): { body?: Uint8Array } {
+  return input.body?.length ? { body: input.body } : {};
+}
+
+const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+const VALUE = /^[\t\x20-\x7e\x80-\u{10ffff}]*$/u;
+
+/** The headers as they came, without one that the service sets itself. */
+function headers(
+  input: { headers?: Record<string, string> | undefined },
+  field: string,
+  own: string,
+): Record<string, string> {
+  const given = Object.entries(input.headers ?? {});
+  let size = 0;
+  for (const [name, value] of given) {
+    size += name.length + value.length;
+    if (!TOKEN.test(name) || !VALUE.test(value)) {
+      throw invalidArgument(
+        `Header names are letters, digits and !#$%&'*+.^_\`|~-, values hold no control characters; got '${name.slice(0, 100)}'.`,
+        `${field}.headers`,
+      );
+    }
+  }
+  if (size > MAX_HEADERS_SIZE) {
+    throw invalidArgument(
+      `Headers must be at most ${MAX_HEADERS_SIZE} bytes in total, got ${size}.`,
+      `${field}.headers`,
+    );
+  }
+  return Object.fromEntries(given.filter(([name]) => name.toLowerCase() !== own));
+}
