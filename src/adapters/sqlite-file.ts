@@ -2,6 +2,8 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { Statements } from './sqlite-statements.js';
+import { prepareStatements } from './sqlite-statements.js';
 import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './sqlite-schema.js';
 
 /**
@@ -10,7 +12,7 @@ import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './sqlite
  * @throws Error with a message of one line for a person: the folder can't be written, the file
  * is damaged, newer, somebody else's or in use.
  */
-export function openSqliteFile(file: string): DatabaseSync {
+export function openSqliteFile(file: string): { db: DatabaseSync; sql: Statements } {
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
     closeSync(openSync(file, 'a', 0o600));
@@ -23,10 +25,11 @@ export function openSqliteFile(file: string): DatabaseSync {
   const db = new DatabaseSync(file);
   try {
     prepare(db, file);
-    return db;
+    // Fails when a table is damaged beyond use.
+    return { db, sql: prepareStatements(db) };
   } catch (error) {
     db.close();
-    throw isSqliteError(error) ? new Error(explained(error, file), { cause: error }) : error;
+    throw unusable(file, error);
   }
 }
 
@@ -44,8 +47,8 @@ function prepare(db: DatabaseSync, file: string): void {
   // 16 MB: pages that change often are copied home once for many commits.
   db.exec('PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864');
   migrate(db);
-  // Also when nothing was to migrate: fails here rather than at the first task.
-  db.exec('BEGIN IMMEDIATE; COMMIT');
+  // A write, also when nothing was to migrate: a full disk fails here rather than at a task.
+  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
 }
 
 /** Before anything is written: a foreign or newer file stays as it is. */
@@ -76,22 +79,44 @@ function isSqliteError(error: unknown): error is SqliteError {
 }
 
 /** Primary result codes of SQLite, https://www.sqlite.org/rescode.html. */
+const ERROR = 1;
 const BUSY = 5;
 const CORRUPT = 11;
 const NOTADB = 26;
+
+/**
+ * A page that makes no sense, an index that doesn't fit its table, or a number that became too
+ * large for JavaScript to read.
+ */
+export function isCorruption(error: unknown): error is Error {
+  if (isSqliteError(error)) return (error.errcode & 0xff) === CORRUPT;
+  return code(error) === 'ERR_OUT_OF_RANGE';
+}
+
+/** What to throw when the file can't be opened or read at first. */
+export function unusable(file: string, error: unknown): unknown {
+  return isSqliteError(error) ? new Error(explained(error, file), { cause: error }) : error;
+}
 
 function explained(error: SqliteError, file: string): string {
   switch (error.errcode & 0xff) {
     case BUSY:
       return `The task database ${file} is in use by another engine: stop that one, or give this one a folder of its own (DATA_DIR).`;
+    // Nothing is wrong with our SQL, so ERROR means a table that lost its columns.
+    case ERROR:
     case CORRUPT:
     case NOTADB:
-      return `The task database ${file} is damaged or not a database (${error.message}): restore a copy, or move it and its -wal file away to start empty.`;
+      return `The task database ${file} is damaged or not a database (${inOneLine(error.message)}): restore a copy, or move it and its -wal file away to start empty.`;
     default:
-      return `The task database ${file} can't be used (${error.message}): check that its folder is writable and its disk has room, or choose another (DATA_DIR).`;
+      return `The task database ${file} can't be used (${inOneLine(error.message)}): check that its folder is writable and its disk has room, or choose another (DATA_DIR).`;
   }
 }
 
+/** Parts of a damaged file can show up in SQLite's own words. */
+function inOneLine(text: string): string {
+  return text.replace(/[^\x20-\x7e]+/g, '?');
+}
+
 function code(error: unknown): string {
-  return String((error as NodeJS.ErrnoException).code ?? error);
+  return String((error as NodeJS.ErrnoException | undefined)?.code ?? error);
 }

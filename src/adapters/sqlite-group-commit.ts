@@ -1,6 +1,15 @@
 /** Writes that arrive together, applied in order and made durable by one commit. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 
+export interface GroupCommitEvents {
+  /** How many writes are on disk now. */
+  readonly committed: (writes: number) => void;
+  /** Writes were undone: what was remembered of the database may be wrong. */
+  readonly undone: () => void;
+  /** Whether a cure was found for the error of a single write, so that it may be run again. */
+  readonly cured: (error: unknown) => boolean;
+}
+
 interface Write {
   readonly apply: () => unknown;
   readonly resolve: (result: never) => void;
@@ -12,10 +21,9 @@ export class GroupCommit {
   private readonly begin: StatementSync;
   private readonly commit: StatementSync;
 
-  /** @param onCommit told after each commit how many writes it made durable. */
   constructor(
     private readonly db: DatabaseSync,
-    private readonly onCommit: (writes: number) => void,
+    private readonly events: GroupCommitEvents,
   ) {
     this.begin = db.prepare('BEGIN IMMEDIATE');
     this.commit = db.prepare('COMMIT');
@@ -48,8 +56,9 @@ export class GroupCommit {
       for (const write of group) results.push(write.apply());
     } catch (error) {
       this.undo();
-      if (group.length === 1) group[0]?.reject(error);
-      else this.settleHalves(group);
+      if (group.length > 1) this.settleHalves(group);
+      else if (this.events.cured(error)) this.settle(group);
+      else group[0]?.reject(error);
       return;
     }
     try {
@@ -61,7 +70,7 @@ export class GroupCommit {
       return;
     }
     for (const [index, write] of group.entries()) write.resolve(results[index] as never);
-    this.onCommit(group.length);
+    this.events.committed(group.length);
   }
 
   /** One of them fails: closing in on it costs few commits, and the order stays. */
@@ -71,10 +80,11 @@ export class GroupCommit {
     this.settle(group.slice(middle));
   }
 
-  /** After some errors, a full disk for one, SQLite has rolled back by itself. */
   private undo(): void {
     try {
+      // After some errors, a full disk for one, SQLite has rolled back by itself.
       if (this.db.isTransaction) this.db.exec('ROLLBACK');
+      this.events.undone();
     } catch {
       // What went wrong before is told; while this lasts, `begin` refuses whatever comes next.
     }

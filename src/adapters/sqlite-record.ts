@@ -1,7 +1,7 @@
 /** How tasks and queues are written as rows, each part with a checksum, and read back or refused. */
 import { crc32 } from 'node:zlib';
 import type { AppEngineHttpRequest, HttpRequest, Queue } from '../engine/cloud-tasks-api.js';
-import type { StoredRequest, StoredTask, TaskState } from '../engine/ports.js';
+import type { StoredRequest, TaskState } from '../engine/ports.js';
 
 /** A part of a record that is not what was written. */
 export class DamageFound extends Error {
@@ -21,18 +21,18 @@ export interface SealedRequest {
   readonly bodyChecksum: number | null;
 }
 
-/**
- * A task's two rows with its queue's name. Body and checksum are null where there is none, or it
- * wasn't asked for. In a damaged file a column can hold any type, whatever the schema says.
- */
-export type TaskRow = readonly [
-  seq: number,
+/** A task's first row. In a damaged file a column can hold any type, whatever the schema says. */
+export type StateRow = readonly [
   queueId: number,
-  queue: string,
   id: string,
   scheduleTime: unknown,
   state: unknown,
   checksum: unknown,
+];
+
+/** Both rows. Body and checksum are null where there is none, or it wasn't asked for. */
+export type TaskRow = readonly [
+  ...StateRow,
   head: unknown,
   headChecksum: unknown,
   body: unknown,
@@ -48,15 +48,11 @@ export function encodeState(key: string, state: TaskState): Sealed {
   return seal('state', key, state);
 }
 
-/** @param scheduleTime of the index, which must not lead to another time than the task's own. */
-export function decodeState(
-  key: string,
-  text: unknown,
-  checksum: unknown,
-  scheduleTime: unknown,
-): TaskState {
+export function decodeState(key: string, row: StateRow | TaskRow): TaskState {
+  const [, , scheduleTime, text, checksum] = row;
   const state = unseal('state', key, text, checksum) as TaskState;
-  if (state.scheduleTime !== scheduleTime) throw new DamageFound('wrong schedule time in index');
+  // The column that orders must not lead to another time than the task's own.
+  if (state.scheduleTime !== scheduleTime) throw new DamageFound('wrong schedule time');
   return state;
 }
 
@@ -74,40 +70,29 @@ export function encodeRequest(key: string, request: StoredRequest): SealedReques
   return { head, body, bodyChecksum: crc32(body, head.checksum) };
 }
 
-export function decodeHead(key: string, text: unknown, checksum: unknown): StoredRequest {
+export function decodeHead(key: string, text?: unknown, checksum?: unknown): StoredRequest {
   return unseal('request', key, text, checksum) as StoredRequest;
 }
 
-/** @throws DamageFound when any part is not what was written. */
-export function decodeTask(row: TaskRow): StoredTask {
-  const [seq, queueId, queue, id, scheduleTime, state, checksum, head, headChecksum] = row;
-  const [body, bodyChecksum] = row.slice(9);
-  const key = taskKey(seq, queueId, id);
+export function decodeRequest(key: string, row: TaskRow): StoredRequest {
+  const [head, headChecksum, body, bodyChecksum] = row.slice(5);
   const request = decodeHead(key, head, headChecksum);
-  if (body !== null || bodyChecksum !== null) addBody(request, headChecksum, body, bodyChecksum);
-  return { seq, queue, id, request, state: decodeState(key, state, checksum, scheduleTime) };
-}
-
-export function encodeQueue(id: number, queue: Queue): Sealed {
-  return seal('queue', `${id} ${queue.name}`, queue);
-}
-
-export function decodeQueue(id: number, name: unknown, text: unknown, checksum: unknown): Queue {
-  return unseal('queue', `${id} ${String(name)}`, text, checksum) as Queue;
-}
-
-function addBody(
-  request: StoredRequest,
-  headChecksum: unknown,
-  body: unknown,
-  checksum: unknown,
-): void {
+  if (body === null && bodyChecksum === null) return request;
   const target: HttpRequest | AppEngineHttpRequest | undefined =
     request.httpRequest ?? request.appEngineHttpRequest;
-  if (!target || !isBytes(body) || crc32(body, Number(headChecksum)) !== checksum) {
+  if (!target || !isBytes(body) || crc32(body, Number(headChecksum)) !== bodyChecksum) {
     throw new DamageFound('wrong checksum of body');
   }
   target.body = body;
+  return request;
+}
+
+export function encodeQueue(id: number, queue: Queue): Sealed {
+  return seal('queue', String(id), queue);
+}
+
+export function decodeQueue(id: number, text: unknown, checksum: unknown): Queue {
+  return unseal('queue', String(id), text, checksum) as Queue;
 }
 
 type Part = 'state' | 'request' | 'queue';

@@ -14,10 +14,11 @@ const STEPS: readonly string[] = [
   `
   PRAGMA application_id = ${APPLICATION_ID};
 
-  -- config is null when it was damaged: the tasks wait until the queue is put again.
+  -- The name is in config too. That is null once it was damaged: the tasks wait until the queue
+  -- is put again.
   CREATE TABLE queue (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    name TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL,
     config TEXT,
     checksum INTEGER NOT NULL
   ) STRICT;

@@ -12,27 +12,25 @@ import type {
   TaskStore,
 } from '../engine/ports.js';
 import type { Instant } from '../engine/time.js';
-import { openSqliteFile } from './sqlite-file.js';
+import { SqliteDamage } from './sqlite-damage.js';
+import { openSqliteFile, unusable } from './sqlite-file.js';
 import { GroupCommit } from './sqlite-group-commit.js';
-import type { TaskRow } from './sqlite-record.js';
+import { SqliteQueues } from './sqlite-queues.js';
 import {
   DamageFound,
   decodeHead,
-  decodeQueue,
+  decodeRequest,
   decodeState,
-  decodeTask,
-  encodeQueue,
   encodeRequest,
   encodeState,
   taskKey,
 } from './sqlite-record.js';
 import type { Statements } from './sqlite-statements.js';
-import { prepareStatements } from './sqlite-statements.js';
 
 export interface SqliteStoreOptions {
   /** Path of the database; SQLite keeps its log beside it, with `-wal` added. */
   readonly file: string;
-  /** Told of each record that was set aside, once that is on disk; must not throw. */
+  /** Told once of each record that is damaged, after it was set aside; must not throw. */
   readonly onDamaged: (record: DamagedRecord) => void;
   /** Told after each commit how many writes it made durable; must not throw. */
   readonly onCommit?: (writes: number) => void;
@@ -45,29 +43,32 @@ export class SqliteStore implements TaskStore {
   private readonly db: DatabaseSync;
   private readonly sql: Statements;
   private readonly commits: GroupCommit;
-  private readonly onDamaged: (record: DamagedRecord) => void;
+  private readonly damage: SqliteDamage;
+  private readonly known: SqliteQueues;
   /** The checksums cover it, so it must be known before the row is written. */
   private lastSeq: number;
 
   /** @throws Error with a message of one line when the file can't be used: what, where, the cure. */
   constructor(options: SqliteStoreOptions) {
-    this.db = openSqliteFile(options.file);
-    this.sql = prepareStatements(this.db);
-    this.commits = new GroupCommit(this.db, options.onCommit ?? (() => undefined));
-    this.onDamaged = options.onDamaged;
-    this.lastSeq = this.sql.lastSeq.get()?.[0] ?? 0;
+    const { db, sql } = openSqliteFile(options.file);
+    this.db = db;
+    this.sql = sql;
+    this.commits = new GroupCommit(db, {
+      committed: options.onCommit ?? (() => undefined),
+      undone: () => this.known.load(),
+      cured: (error) => this.damage.cured(error),
+    });
+    this.damage = new SqliteDamage(sql, this.commits, options.onDamaged);
+    try {
+      this.known = new SqliteQueues(sql, this.damage);
+      this.lastSeq = sql.lastSeq.get()?.[0] ?? 0;
+    } catch (error) {
+      db.close();
+      throw unusable(options.file, error);
+    }
   }
-
   queues(): Queue[] {
-    return this.sql.queues
-      .all()
-      .map(([id, name, config, checksum]) =>
-        this.unlessDamaged(
-          () => decodeQueue(id, name, config, checksum),
-          (reason) => this.setQueueAside(id, String(name), reason),
-        ),
-      )
-      .filter((queue) => queue !== undefined);
+    return this.known.all();
   }
 
   queueTombstone(name: string): Instant | undefined {
@@ -75,47 +76,52 @@ export class SqliteStore implements TaskStore {
   }
 
   task(seq: number): StoredTask | undefined {
-    return this.decoded(this.sql.task.get(seq));
+    return this.read(seq, 'FULL');
   }
 
   findTask(queue: string, id: string, view: View = 'FULL'): StoredTask | undefined {
-    const queueId = this.queueId(queue);
-    return queueId === undefined
-      ? undefined
-      : this.decoded(this.sql.taskByName[view].get(queueId, id));
+    const queueId = this.known.idOf(queue);
+    if (queueId === undefined) return undefined;
+    const place = this.damage.byIndex(() => this.sql.seqByName.get(queueId, id));
+    const task = place && this.read(place[0], view);
+    return task?.queue === queue && task.id === id ? task : undefined;
   }
 
   taskTombstone(queue: string, id: string): Instant | undefined {
-    const queueId = this.queueId(queue);
+    const queueId = this.known.idOf(queue);
     return queueId === undefined ? undefined : this.sql.tombstone.get(queueId, id)?.[0];
   }
 
   tasks(queue: string, afterSeq: number, limit: number, view: View = 'FULL'): StoredTask[] {
-    const queueId = this.queueId(queue);
+    const queueId = this.known.idOf(queue);
     if (queueId === undefined) return [];
     const tasks: StoredTask[] = [];
     let after = afterSeq;
     for (;;) {
       const missing = limit - tasks.length;
-      const rows = this.sql.tasksAfter[view].all(queueId, after, missing);
-      tasks.push(...rows.map((row) => this.decoded(row)).filter((task) => task !== undefined));
-      // Damaged ones must not make a page look like the last.
-      const last = rows.at(-1);
-      if (!last || rows.length < missing || tasks.length === limit) return tasks;
-      after = last[0];
+      const places = this.damage.byIndex(() => this.sql.seqsAfter.all(queueId, after, missing));
+      for (const [seq] of places) {
+        const task = this.read(seq, view);
+        if (task?.queue === queue) tasks.push(task);
+        after = seq;
+      }
+      // A page must not look like the last one because some of it was damaged.
+      if (places.length < missing || tasks.length === limit) return tasks;
     }
   }
 
   due(queue: string, after: DueTask | undefined, limit: number): DueTask[] {
-    const queueId = this.queueId(queue);
+    const queueId = this.known.idOf(queue);
     if (queueId === undefined) return [];
     const { scheduleTime, seq } = after ?? FIRST;
     const { dueTogether, dueLater } = this.sql;
     // Two steps, since SQLite finds no place in an index by (time, seq) > (?, ?): a million tasks
     // of one instant would be read again for every page.
-    const together = dueTogether.all(queueId, scheduleTime, seq, limit);
-    const later = dueLater.all(queueId, scheduleTime, limit - together.length);
-    return [...together, ...later].map(([seq, scheduleTime]) => ({ seq, scheduleTime }));
+    const places = this.damage.byIndex(() => {
+      const together = dueTogether.all(queueId, scheduleTime, seq, limit);
+      return [...together, ...dueLater.all(queueId, scheduleTime, limit - together.length)];
+    });
+    return places.map(([seq, scheduleTime]) => ({ seq, scheduleTime }));
   }
 
   nextExpiry(): Instant | undefined {
@@ -129,12 +135,12 @@ export class SqliteStore implements TaskStore {
   deleteQueue(name: string, tombstoneUntil: Instant): Promise<void> {
     return this.commits.write(() => {
       const { sql } = this;
-      const id = this.queueId(name);
+      const id = this.known.idOf(name);
       if (id !== undefined) {
         sql.deleteRequests.run(id);
         sql.deleteTasks.run(id);
         sql.deleteTombstones.run(id);
-        sql.deleteQueue.run(id);
+        this.known.delete(name);
       }
       sql.putQueueTombstone.run(name, tombstoneUntil);
     });
@@ -150,62 +156,22 @@ export class SqliteStore implements TaskStore {
     });
   }
 
-  createTask(task: Omit<StoredTask, 'seq'>, now: Instant): Promise<CreateOutcome> {
-    return this.commits.write<CreateOutcome>(() => {
-      const { sql } = this;
-      const queueId = this.queueId(task.queue);
-      // Deleted by a write before this one.
-      if (queueId === undefined) throw notFound('Queue does not exist.', 'parent');
-      const until = sql.tombstone.get(queueId, task.id)?.[0];
-      if (until !== undefined) {
-        if (until > now) return { refused: 'TOMBSTONED' };
-        sql.deleteTombstone.run(queueId, task.id);
-      }
-      const seq = this.lastSeq + 1;
-      const key = taskKey(seq, queueId, task.id);
-      const { text, checksum } = encodeState(key, task.state);
-      const { scheduleTime } = task.state;
-      const { changes } = sql.insertTask.run(seq, queueId, task.id, scheduleTime, text, checksum);
-      if (changes === 0) return { refused: 'LIVE' };
-      // Not taken back when the group fails: a gap does no harm.
-      this.lastSeq = seq;
-      const { head, body, bodyChecksum } = encodeRequest(key, task.request);
-      sql.insertRequest.run(seq, head.text, head.checksum, body, bodyChecksum);
-      return { created: { ...task, seq } };
-    });
+  async createTask(task: Omit<StoredTask, 'seq'>, now: Instant): Promise<CreateOutcome> {
+    const outcome = await this.commits.write(() => this.insertTask(task, now));
+    // Not thrown inside of the write, which would undo its neighbours to find the guilty one.
+    if (!outcome) throw notFound('Queue does not exist.', 'parent');
+    return outcome;
   }
 
   updateTask(seq: number, change: (task: StoredTask) => TaskState): Promise<TaskState | undefined> {
     return this.commits.write(() => {
-      const { sql } = this;
-      const row = sql.state.get(seq);
-      if (!row) return undefined;
-      const [queueId, queue, id, scheduleTime, text, checksum] = row;
-      const key = taskKey(seq, queueId, id);
-      const head = () => this.head(seq, key);
-      return this.unlessDamaged(
-        () => {
-          let request: StoredRequest | undefined;
-          const state = change({
-            seq,
-            queue,
-            id,
-            state: decodeState(key, text, checksum, scheduleTime),
-            /** Most changes don't look at it. */
-            get request() {
-              return (request ??= head());
-            },
-          });
-          const sealed = encodeState(key, state);
-          if (state.scheduleTime === scheduleTime) {
-            sql.updateState.run(sealed.text, sealed.checksum, seq);
-          } else {
-            sql.updateStateAndTime.run(sealed.text, sealed.checksum, state.scheduleTime, seq);
-          }
-          return state;
-        },
-        (reason) => this.setTaskAside(seq, `${queue}/tasks/${id}`, reason),
-      );
+      try {
+        return this.changeTask(seq, change);
+      } catch (error) {
+        if (!(error instanceof DamageFound)) throw error;
+        this.damage.task(seq, error);
+        return undefined;
+      }
     });
   }
 
@@ -237,72 +203,75 @@ export class SqliteStore implements TaskStore {
     if (this.db.isOpen) this.db.close();
   }
 
-  private queueId(name: string): number | undefined {
-    return this.sql.queueId.get(name)?.[0];
-  }
-
-  private keepQueue(queue: Queue): number {
-    const { sql } = this;
-    const id = this.queueId(queue.name) ?? Number(sql.insertQueue.run(queue.name).lastInsertRowid);
-    const { text, checksum } = encodeQueue(id, queue);
-    sql.updateQueue.run(text, checksum, id);
-    sql.deleteQueueTombstone.run(queue.name);
-    return id;
-  }
-
-  private head(seq: number, key: string): StoredRequest {
-    const [text, checksum] = this.sql.head.get(seq) ?? [];
-    return decodeHead(key, text, checksum);
-  }
-
-  private decoded(row: TaskRow | undefined): StoredTask | undefined {
-    if (!row) return undefined;
-    const [seq, , queue, id] = row;
-    return this.unlessDamaged(
-      () => decodeTask(row),
-      (reason) => this.setTaskAside(seq, `${queue}/tasks/${id}`, reason),
-    );
-  }
-
-  private unlessDamaged<T>(decode: () => T, setAside: (reason: string) => void): T | undefined {
+  private read(seq: number, view: View): StoredTask | undefined {
     try {
-      return decode();
+      const row = this.sql.task[view].get(seq);
+      if (!row) return undefined;
+      const [queueId, id] = row;
+      const key = taskKey(seq, queueId, id);
+      const request = decodeRequest(key, row);
+      const state = decodeState(key, row);
+      // Of a queue that is damaged itself: waits until that is put again.
+      const queue = this.known.nameOf(queueId);
+      return queue === undefined ? undefined : { seq, queue, id, request, state };
     } catch (error) {
-      if (!(error instanceof DamageFound)) throw error;
-      setAside(error.message);
+      this.damage.task(seq, error);
       return undefined;
     }
   }
 
-  private setTaskAside(seq: number, name: string, reason: string): void {
-    const { sql } = this;
-    this.setAside({ kind: 'task', name, reason }, () => {
-      const { changes } = sql.setTaskAside.run(name, reason, seq);
-      sql.deleteTask.run(seq);
-      sql.deleteRequest.run(seq);
-      return changes;
-    });
+  private keepQueue(queue: Queue): number {
+    this.sql.deleteQueueTombstone.run(queue.name);
+    return this.known.put(queue);
   }
 
-  /** The queue's tasks stay, and are served again once a queue of this name is put. */
-  private setQueueAside(id: number, name: string, reason: string): void {
+  /** Undefined when the queue is gone, deleted by a write before this one. */
+  private insertTask(task: Omit<StoredTask, 'seq'>, now: Instant): CreateOutcome | undefined {
     const { sql } = this;
-    this.setAside({ kind: 'queue', name, reason }, () => {
-      const { changes } = sql.setQueueAside.run(reason, id);
-      sql.forgetQueueConfig.run(id);
-      return changes;
-    });
+    const queueId = this.known.idOf(task.queue);
+    if (queueId === undefined) return undefined;
+    const until = sql.tombstone.get(queueId, task.id)?.[0];
+    if (until !== undefined) {
+      if (until > now) return { refused: 'TOMBSTONED' };
+      sql.deleteTombstone.run(queueId, task.id);
+    }
+    const seq = this.lastSeq + 1;
+    const key = taskKey(seq, queueId, task.id);
+    const { text, checksum } = encodeState(key, task.state);
+    const { scheduleTime } = task.state;
+    const { changes } = sql.insertTask.run(seq, queueId, task.id, scheduleTime, text, checksum);
+    if (changes === 0) return { refused: 'LIVE' };
+    // Not taken back when the group fails: a gap does no harm.
+    this.lastSeq = seq;
+    const { head, body, bodyChecksum } = encodeRequest(key, task.request);
+    sql.insertRequest.run(seq, head.text, head.checksum, body, bodyChecksum);
+    return { created: { ...task, seq } };
   }
 
-  private setAside(record: DamagedRecord, move: () => number | bigint): void {
-    this.commits.write(move).then(
-      (moved) => {
-        // Read several times before it was moved: reported once.
-        if (moved !== 0) this.onDamaged(record);
+  private changeTask(seq: number, change: (task: StoredTask) => TaskState): TaskState | undefined {
+    const { sql } = this;
+    const row = sql.state.get(seq);
+    if (!row) return undefined;
+    const [queueId, id, scheduleTime] = row;
+    const key = taskKey(seq, queueId, id);
+    const before = decodeState(key, row);
+    const queue = this.known.nameOf(queueId);
+    if (queue === undefined) return undefined;
+    let request: StoredRequest | undefined;
+    const state = change({
+      seq,
+      queue,
+      id,
+      state: before,
+      /** Read when asked for: most changes don't look at it. */
+      get request() {
+        return (request ??= decodeHead(key, ...(sql.head.get(seq) ?? [])));
       },
-      // It stays where it is, and is met and refused again by the next read.
-      () => undefined,
-    );
+    });
+    const { text, checksum } = encodeState(key, state);
+    if (state.scheduleTime === scheduleTime) sql.updateState.run(text, checksum, seq);
+    else sql.updateStateAndTime.run(text, checksum, state.scheduleTime, seq);
+    return state;
   }
 }
 
