@@ -40,7 +40,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
 @Module({
   imports: [DiscoveryModule],
   providers: [HandlerRoutes, TaskSender, DelayedCalls],
-  exports: [TasksSettings, TaskSender, DelayedCalls],
+  exports: [DelayedCalls],
 })
 class TasksCoreModule implements OnModuleInit {
   constructor(

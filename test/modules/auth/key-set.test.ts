@@ -1,0 +1,132 @@
+/** How an issuer's keys are had: rarely, once for all, and for a day without the issuer. */
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ServerResponse } from 'node:http';
+import { HOUR, MINUTE, SECOND } from '../../../src/engine/time.js';
+import { KeySet } from '../../../src/modules/auth/key-set.js';
+import { TestIssuer } from '../../support/test-issuer.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+let issuer: TestIssuer;
+let clock: VirtualClock;
+let keys: KeySet;
+
+beforeEach(async () => {
+  issuer = await TestIssuer.start();
+  clock = new VirtualClock();
+  keys = new KeySet({ jwksUrl: issuer.jwksUrl }, clock);
+});
+afterEach(() => issuer.close());
+
+/** `found`, or the status that the caller is answered with. */
+async function find(id: string, set = keys): Promise<'found' | number> {
+  try {
+    await set.find(id);
+    return 'found';
+  } catch (error) {
+    return (error as { getStatus(): number }).getStatus();
+  }
+}
+
+describe('fetching', () => {
+  test('happens once for all who wait', async () => {
+    const found = await Promise.all(Array.from({ length: 500 }, () => find('key-1')));
+    expect(new Set(found)).toEqual(new Set(['found']));
+    expect(issuer.fetches).toBe(1);
+  });
+
+  test('18: happens once a cool-down for unknown keys', async () => {
+    expect(await find('key-1')).toBe('found');
+    for (let count = 0; count < 1_000; count++) expect(await find(`made-up-${count}`)).toBe(401);
+    expect(issuer.fetches).toBe(1);
+    await clock.advance(30 * SECOND);
+    await Promise.all(Array.from({ length: 500 }, (_, count) => find(`again-${count}`)));
+    expect(issuer.fetches).toBe(2);
+  });
+
+  test('37: finds a key that is new', async () => {
+    expect(await find('key-1')).toBe('found');
+    issuer.published = [issuer.second];
+    await clock.advance(MINUTE);
+    expect(await find('key-2')).toBe('found');
+    expect(await find('key-1')).toBe(401);
+    expect(issuer.fetches).toBe(2);
+  });
+
+  test('happens in the background before the keys grow old', async () => {
+    expect(await find('key-1')).toBe('found');
+    await clock.advance(48 * MINUTE);
+    issuer.published = [issuer.first, issuer.second];
+    expect(await find('key-1')).toBe('found');
+    // That one didn't wait; this one does.
+    expect(await find('key-2')).toBe('found');
+    expect(issuer.fetches).toBe(2);
+  });
+
+  test('goes where the issuer says its keys are', async () => {
+    const discovered = new KeySet({ issuer: issuer.url }, clock);
+    expect(await find('key-1', discovered)).toBe('found');
+    const another = new KeySet({ issuer: `${issuer.url}/` }, clock);
+    expect(await find('key-1', another)).toBe(503);
+  });
+});
+
+describe('36: an issuer that fails', () => {
+  const failures: [string, (response: ServerResponse) => void][] = [
+    ['with 503', (response) => response.writeHead(503).end()],
+    ['with HTML', (response) => response.end('<html>')],
+    ['with no key set', (response) => response.end('{"keys": 1}')],
+    ['with an empty key set', (response) => response.end('{"keys": []}')],
+    ['with null', (response) => response.end('null')],
+    ['with 5 MB', (response) => response.end('x'.repeat(5_000_000))],
+    ['by a redirect', (response) => response.writeHead(302, { Location: '/' }).end()],
+    ['by breaking off', (response) => response.destroy()],
+  ];
+
+  test.each(failures)('%s: 503 while there were never keys', async (_, broken) => {
+    issuer.broken = broken;
+    expect(await find('key-1')).toBe(503);
+    issuer.broken = undefined;
+    await clock.advance(SECOND);
+    expect(await find('key-1')).toBe('found');
+  });
+
+  test.each(failures)('%s: the keys serve on for a day', async (_, broken) => {
+    expect(await find('key-1')).toBe('found');
+    issuer.broken = broken;
+    await clock.advance(24 * HOUR - SECOND);
+    expect(await find('key-1')).toBe('found');
+    await clock.advance(MINUTE);
+    expect(await find('key-1')).toBe(503);
+  });
+
+  test('is asked once a second by 500 callers', async () => {
+    issuer.broken = (response) => response.writeHead(503).end();
+    const ask = () => Promise.all(Array.from({ length: 500 }, () => find('key-1')));
+    expect(new Set(await ask())).toEqual(new Set([503]));
+    await ask();
+    expect(issuer.fetches).toBe(1);
+    await clock.advance(SECOND);
+    await ask();
+    expect(issuer.fetches).toBe(2);
+  });
+});
+
+test('keys that are for something else are left out', async () => {
+  issuer.published = [];
+  const { first } = issuer;
+  issuer.broken = (response) => {
+    const others = [
+      { ...first.jwk, kid: 'encrypts', use: 'enc' },
+      { ...first.jwk, kid: 'other-algorithm', alg: 'RS512' },
+      { kty: 'EC', kid: 'elliptic', crv: 'P-256', x: 'x', y: 'y' },
+      { ...first.jwk, kid: 7 },
+      null,
+      first.jwk,
+    ];
+    response.end(JSON.stringify({ keys: others }));
+  };
+  expect(await find('key-1')).toBe('found');
+  for (const id of ['encrypts', 'other-algorithm', 'elliptic', '7']) {
+    expect(await find(id)).toBe(401);
+  }
+});

@@ -1,0 +1,225 @@
+/** Which ID tokens prove who calls; the numbers are those of the abuse cases. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { createHmac } from 'node:crypto';
+import { MINUTE, SECOND } from '../../../src/engine/time.js';
+import { KeySet } from '../../../src/modules/auth/key-set.js';
+import { OidcVerifier } from '../../../src/modules/auth/oidc-verifier.js';
+import type { Claims } from '../../support/test-issuer.js';
+import { ACCOUNT, AUDIENCE, encode, TestIssuer } from '../../support/test-issuer.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
+
+let issuer: TestIssuer;
+let clock: VirtualClock;
+let verifier: OidcVerifier;
+
+beforeAll(async () => {
+  issuer = await TestIssuer.start();
+});
+afterAll(() => issuer.close());
+
+beforeEach(() => {
+  clock = new VirtualClock();
+  const rules = { issuers: [issuer.url], audience: AUDIENCE, accounts: [ACCOUNT] };
+  verifier = new OidcVerifier(new KeySet({ jwksUrl: issuer.jwksUrl }, clock), rules, clock);
+});
+
+const now = () => clock.now() / SECOND;
+const token = (changes: Claims = {}, header: Claims = {}) =>
+  issuer.first.sign(issuer.claims(now(), changes), header);
+const without = (name: string) => {
+  const claims: Record<string, unknown> = { ...issuer.claims(now()) };
+  delete claims[name];
+  return issuer.first.sign(claims);
+};
+
+/** The status that the values of the `Authorization` header are answered with; 200 when let in. */
+async function statusOf(...authorization: string[]): Promise<number> {
+  try {
+    await verifier.verify(authorization);
+    return 200;
+  } catch (error) {
+    return (error as { getStatus(): number }).getStatus();
+  }
+}
+const statusOfToken = (text: string) => statusOf(`Bearer ${text}`);
+
+describe('a good token', () => {
+  test('tells who calls', async () => {
+    await expect(verifier.verify([`Bearer ${token()}`])).resolves.toEqual({
+      email: ACCOUNT,
+      subject: '112233445566778899000',
+    });
+  });
+
+  test('is let in again until it expires, also from memory', async () => {
+    const text = token();
+    expect(await statusOfToken(text)).toBe(200);
+    await clock.advance(60 * MINUTE + 59 * SECOND);
+    expect(await statusOfToken(text)).toBe(200);
+    await clock.advance(SECOND);
+    expect(await statusOfToken(text)).toBe(401);
+  });
+
+  test.each([
+    ['23: expired 30 s ago', { iat: -3600, exp: -30 }],
+    ['24: issued 60 s ahead', { iat: 60 }],
+    ['24: valid from 60 s ahead', { nbf: 60 }],
+    ['an hour and five minutes long', { exp: 3900 }],
+  ])('%s', async (_, times: Readonly<Record<string, number>>) => {
+    const changes = Object.entries(times).map(([name, seconds]) => [name, now() + seconds]);
+    expect(await statusOfToken(token(Object.fromEntries(changes) as Claims))).toBe(200);
+  });
+});
+
+describe('what is no token', () => {
+  test.each([
+    ['13: nothing', []],
+    ['13: an empty one', ['Bearer ']],
+    ['13: another scheme', ['Basic dXNlcjpwYXNz']],
+    ['13: no scheme', ['eyJhbGciOiJSUzI1NiJ9.e30.c2ln']],
+    ['34: 5 KB', [`Bearer ${'a'.repeat(1000)}.${'b'.repeat(3500)}.${'c'.repeat(500)}`]],
+    ['two segments', ['Bearer a.b']],
+    ['four segments', ['Bearer a.b.c.d']],
+  ])('%s', async (_, authorization: string[]) => {
+    expect(await statusOf(...authorization)).toBe(401);
+  });
+
+  test('14: a second Authorization header, whichever is the good one', async () => {
+    const good = `Bearer ${token()}`;
+    expect(await statusOf(good, 'Bearer x.y.z')).toBe(401);
+    expect(await statusOf('Bearer x.y.z', good)).toBe(401);
+    expect(await statusOf(good, good)).toBe(401);
+  });
+});
+
+describe('a header that would choose how it is verified', () => {
+  test.each<[string, Claims]>([
+    ['15: alg none', { alg: 'none' }],
+    ['15: alg NONE', { alg: 'NONE' }],
+    ['15: no alg', { alg: undefined }],
+    ['17: HS256 over an RS256 signature', { alg: 'HS256' }],
+    ['17: ES256', { alg: 'ES256' }],
+    ['17: RS512', { alg: 'RS512' }],
+    ['19: kid __proto__', { kid: '__proto__' }],
+    ['19: kid constructor', { kid: 'constructor' }],
+    ['19: kid ../../x', { kid: '../../x' }],
+    ['19: kid a number', { kid: 1 }],
+    ['19: kid too long', { kid: 'x'.repeat(129) }],
+    ['19: no kid', { kid: undefined }],
+    ['20: jwk', { jwk: { kty: 'RSA' } }],
+    ['20: jku', { jku: 'https://evil.example/keys' }],
+    ['20: x5u', { x5u: 'https://evil.example/cert' }],
+    ['20: x5c', { x5c: [] }],
+    ['21: crit', { crit: ['x'] }],
+    ['21: b64', { b64: false }],
+    ['typ at+jwt', { typ: 'at+jwt' }],
+  ])('%s', async (_, header) => {
+    expect(await statusOfToken(token({}, header))).toBe(401);
+  });
+
+  test('15: no signature at all', async () => {
+    const text = `${encode({ alg: 'none' })}.${encode(issuer.claims(now()))}.`;
+    expect(await statusOfToken(text)).toBe(401);
+  });
+
+  test('16: HS256 with the public key as the secret', async () => {
+    const head = encode({ alg: 'HS256', typ: 'JWT', kid: issuer.first.id });
+    const text = `${head}.${encode(issuer.claims(now()))}`;
+    const mac = createHmac('sha256', issuer.first.publicPem).update(text).digest('base64url');
+    expect(await statusOfToken(`${text}.${mac}`)).toBe(401);
+  });
+});
+
+describe('a signature', () => {
+  test("22: of another's key under a known id", async () => {
+    const text = issuer.second.sign(issuer.claims(now()), { kid: issuer.first.id });
+    expect(await statusOfToken(text)).toBe(401);
+  });
+
+  test('22: cut, flipped, padded, followed by something', async () => {
+    const text = token();
+    const dot = text.lastIndexOf('.');
+    const flipped = text[dot + 10] === 'A' ? 'B' : 'A';
+    for (const wrong of [
+      text.slice(0, -4),
+      text.slice(0, dot + 10) + flipped + text.slice(dot + 11),
+      `${text}=`,
+      `${text}!!!!`,
+      `${text}.x`,
+      `${text} x`,
+    ]) {
+      expect(await statusOfToken(wrong)).toBe(401);
+    }
+  });
+
+  test('of other claims', async () => {
+    const [head, , signature] = token().split('.');
+    const claims = encode(issuer.claims(now(), { email: 'other@example.com' }));
+    expect(await statusOfToken(`${head}.${claims}.${signature}`)).toBe(401);
+  });
+});
+
+describe('claims', () => {
+  test.each<[string, (at: number) => Claims]>([
+    ['23: expired 60 s ago', (at) => ({ iat: at - 3600, exp: at - 60 })],
+    ['24: issued 61 s ahead', (at) => ({ iat: at + 61 })],
+    ['24: valid from an hour ahead', (at) => ({ nbf: at + 3600 })],
+    ['24: a day long', (at) => ({ exp: at + 86_400 })],
+    ['25: exp a string', (at) => ({ exp: String(at + 3600) })],
+    ['25: exp a list', (at) => ({ exp: [at + 3600] })],
+    ['25: exp null, as NaN is written', () => ({ exp: NaN })],
+    ['25: exp negative', () => ({ exp: -1 })],
+    ['25: iat a string', (at) => ({ iat: String(at) })],
+    ['25: iat negative', () => ({ iat: -1 })],
+    ['25: nbf a string', (at) => ({ nbf: String(at) })],
+    ['26: another audience', () => ({ aud: 'https://other.example.com' })],
+    ['26: with a slash', () => ({ aud: `${AUDIENCE}/` })],
+    ['26: upper case', () => ({ aud: AUDIENCE.toUpperCase() })],
+    ['26: a list with ours', () => ({ aud: [AUDIENCE] })],
+    ['26: empty', () => ({ aud: '' })],
+    ['28: a longer issuer', () => ({ iss: `${issuer.url}.evil.example` })],
+    ['28: an issuer with a slash', () => ({ iss: `${issuer.url}/` })],
+  ])('%s: 401', async (_, changes) => {
+    expect(await statusOfToken(token(changes(now())))).toBe(401);
+  });
+
+  test.each(['exp', 'iat', 'aud', 'iss'])('without %s: 401', async (name) => {
+    expect(await statusOfToken(without(name))).toBe(401);
+  });
+
+  test.each<[string, Claims]>([
+    ["29: another project's account", { email: 'tasks@other.iam.gserviceaccount.com' }],
+    ['30: not verified', { email_verified: false }],
+    ['30: verified by a text', { email_verified: 'true' }],
+    ['31: another case', { email: ACCOUNT.toUpperCase() }],
+    ['31: a blank after it', { email: `${ACCOUNT} ` }],
+    ['31: a look-alike', { email: ACCOUNT.replace('a', '\u0430') }],
+    ['a list of addresses', { email: [ACCOUNT] }],
+  ])('%s: 403', async (_, changes) => {
+    expect(await statusOfToken(token(changes))).toBe(403);
+  });
+
+  test.each(['email', 'email_verified'])('30: without %s: 403', async (name) => {
+    expect(await statusOfToken(without(name))).toBe(403);
+  });
+
+  test.each([
+    ['null', null],
+    ['a list', []],
+    ['a text', 'x'],
+  ])('35: %s in their place: 401', async (_, claims) => {
+    expect(await statusOfToken(issuer.first.sign(claims))).toBe(401);
+  });
+
+  test('35: nested 400 deep: 401', async () => {
+    const deep = '['.repeat(400) + ']'.repeat(400);
+    expect(await statusOfToken(issuer.first.sign(JSON.parse(deep)))).toBe(401);
+  });
+});
+
+test('44: a reason holds no part of the token', async () => {
+  const text = token({ email: 'other@example.com' });
+  const error = await verifier.verify([`Bearer ${text}`]).catch((refusal: unknown) => refusal);
+  const shown = JSON.stringify([error, (error as { reason: string }).reason]);
+  for (const part of text.split('.')) expect(shown).not.toContain(part.slice(0, 20));
+});

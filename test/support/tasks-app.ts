@@ -1,0 +1,73 @@
+/** Real Nest apps on loopback, with a real engine that keeps its tasks in memory. */
+import type { INestApplication, LoggerService, ModuleMetadata, Type } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { TasksModule } from '../../src/modules/tasks/tasks.module.js';
+import type { TasksModuleOptions } from '../../src/modules/tasks/tasks-options.js';
+
+export const EMBEDDED = {
+  backend: 'embedded',
+  engine: { dataDir: ':memory:', port: 0, thread: 'same' },
+} satisfies TasksModuleOptions;
+
+/** What was logged, a line each; nothing of it is printed. */
+export class RecordedLog implements LoggerService {
+  readonly lines: string[] = [];
+  readonly log = (...parts: unknown[]) => void this.lines.push(parts.join(' '));
+  readonly error = this.log;
+  readonly warn = this.log;
+  readonly debug = this.log;
+  readonly verbose = this.log;
+
+  get text(): string {
+    return this.lines.join('\n');
+  }
+}
+
+export interface TestApp {
+  readonly app: INestApplication;
+  readonly url: string;
+  readonly log: RecordedLog;
+}
+
+const running: INestApplication[] = [];
+
+/** An app of these parts that has not been initialised yet. */
+export async function makeApp(
+  { controllers = [], ...parts }: ModuleMetadata & { features?: Type<object>[] },
+  options: TasksModuleOptions = EMBEDDED,
+  log = new RecordedLog(),
+): Promise<INestApplication> {
+  const { features = controllers, ...metadata } = parts;
+  class AppModule {}
+  Module({
+    ...metadata,
+    controllers,
+    imports: [
+      TasksModule.forRoot(options),
+      TasksModule.forFeature(features),
+      ...(metadata.imports ?? []),
+    ],
+  })(AppModule);
+  const app = await NestFactory.create(AppModule, { logger: log, abortOnError: false });
+  running.push(app);
+  return app;
+}
+
+/** The same, listening on a free port. */
+export async function startApp(
+  parts: Parameters<typeof makeApp>[0],
+  options: TasksModuleOptions = EMBEDDED,
+  prepare: (app: INestApplication) => void = () => undefined,
+): Promise<TestApp> {
+  const log = new RecordedLog();
+  const app = await makeApp(parts, options, log);
+  prepare(app);
+  await app.listen(0, '127.0.0.1');
+  return { app, url: await app.getUrl(), log };
+}
+
+export async function closeApps(): Promise<void> {
+  await Promise.all(running.splice(0).map((app) => app.close()));
+  Logger.overrideLogger(false);
+}
