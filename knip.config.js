@@ -7,9 +7,8 @@ export default {
     'src/cli/main.ts!',
     // Started as a thread, by the path of its built file.
     'src/host/engine-worker.ts!',
-    // Started as processes.
-    'bench/main.ts',
-    'bench/*-child.ts',
+    // Loaded by name, or started as processes.
+    'bench/*.ts',
   ],
   project: ['src/**/*.ts!', 'test/**/*.ts', 'bench/**/*.ts', '!test/architecture/fixtures/**'],
   // A type that its own file uses may be exported to give it a name in the documentation.
