@@ -119,7 +119,7 @@ export class Engine implements CloudTasksApi {
     const page = queues.slice(0, size);
     const last = page.at(-1);
     return {
-      queues: page,
+      queues: structuredClone(page),
       ...(last && queues.length > size
         ? { nextPageToken: writePageToken(last.name, scope, now) }
         : {}),
@@ -127,7 +127,7 @@ export class Engine implements CloudTasksApi {
   }
 
   async getQueue({ name }: { name: string }): Promise<Queue> {
-    return this.found(name).queue;
+    return structuredClone(this.found(name).queue);
   }
 
   async createQueue(request: { parent: string; queue: QueueInput }): Promise<Queue> {
@@ -181,7 +181,7 @@ export class Engine implements CloudTasksApi {
       await this.ports.store.purgeQueue(queue, this.taskTombstoneUntil());
       live.queue = queue;
       live.dispatcher.configure(queue);
-      return queue;
+      return structuredClone(queue);
     });
   }
 
@@ -276,14 +276,14 @@ export class Engine implements CloudTasksApi {
     }
     await store.putQueue(queue);
     this.goLive(queue);
-    return queue;
+    return structuredClone(queue);
   }
 
   private async reconfigure(live: LiveQueue, queue: Queue): Promise<Queue> {
     await this.ports.store.putQueue(queue);
     live.queue = queue;
     live.dispatcher.configure(queue);
-    return queue;
+    return structuredClone(queue);
   }
 
   private goLive(queue: Queue): void {

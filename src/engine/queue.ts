@@ -1,11 +1,13 @@
 /** A queue: its defaults, its ranges, and what an update with a mask makes of it. */
 import type { Queue, QueueInput, RateLimits, RetryConfig } from './cloud-tasks-api.js';
 import { invalidArgument } from './errors.js';
+import { parseQueueName } from './resource-name.js';
+import { routed } from './task-target.js';
 import { HOUR, MILLISECOND, SECOND } from './time.js';
 
 /** A new queue, running. Zeros count as absent, as in production. */
 export function newQueue(input: QueueInput): Queue {
-  return { ...settings(input), name: input.name, state: 'RUNNING' };
+  return { ...settings(input, input.name), name: input.name, state: 'RUNNING' };
 }
 
 /**
@@ -16,15 +18,16 @@ export function updatedQueue(queue: Queue, input: QueueInput, mask: readonly str
   const next = mask.length === 0 ? input : masked(queue, input, mask);
   const { name, state, purgeTime } = queue;
   return {
-    ...settings(next),
+    ...settings(next, name),
     name,
     state,
     ...(purgeTime === undefined ? {} : { purgeTime }),
   };
 }
 
-function settings(input: QueueInput): Omit<Queue, 'name' | 'state' | 'purgeTime'> {
+function settings(input: QueueInput, name: string): Omit<Queue, 'name' | 'state' | 'purgeTime'> {
   const { appEngineRoutingOverride, stackdriverLoggingConfig } = input;
+  const { project } = parseQueueName(name, 'queue.name');
   const samplingRatio = stackdriverLoggingConfig?.samplingRatio ?? 0;
   check(
     samplingRatio >= 0 && samplingRatio <= 1,
@@ -35,15 +38,15 @@ function settings(input: QueueInput): Omit<Queue, 'name' | 'state' | 'purgeTime'
     rateLimits: rateLimits(input.rateLimits ?? {}),
     retryConfig: retryConfig(input.retryConfig ?? {}),
     ...(appEngineRoutingOverride
-      ? { appEngineRoutingOverride: { ...appEngineRoutingOverride } }
+      ? { appEngineRoutingOverride: routed(appEngineRoutingOverride, project) }
       : {}),
     ...(stackdriverLoggingConfig ? { stackdriverLoggingConfig: { samplingRatio } } : {}),
   };
 }
 
 function rateLimits(input: Partial<RateLimits>): RateLimits {
-  const maxDispatchesPerSecond = input.maxDispatchesPerSecond || 500;
-  const maxConcurrentDispatches = input.maxConcurrentDispatches || 1000;
+  const maxDispatchesPerSecond = given(input.maxDispatchesPerSecond, 500);
+  const maxConcurrentDispatches = given(input.maxConcurrentDispatches, 1000);
   limit('RateLimits', 'maxDispatchesPerSecond', maxDispatchesPerSecond, 500);
   limit('RateLimits', 'maxConcurrentDispatches', maxConcurrentDispatches, 5000);
   whole('RateLimits', 'maxConcurrentDispatches', maxConcurrentDispatches);
@@ -56,11 +59,11 @@ function rateLimits(input: Partial<RateLimits>): RateLimits {
 
 function retryConfig(input: Partial<RetryConfig>): RetryConfig {
   const config: RetryConfig = {
-    maxAttempts: input.maxAttempts || 100,
+    maxAttempts: given(input.maxAttempts, 100),
     maxRetryDuration: Math.trunc((input.maxRetryDuration ?? 0) / SECOND) * SECOND,
-    minBackoff: input.minBackoff || 100 * MILLISECOND,
-    maxBackoff: input.maxBackoff || HOUR,
-    maxDoublings: input.maxDoublings || 16,
+    minBackoff: given(input.minBackoff, 100 * MILLISECOND),
+    maxBackoff: given(input.maxBackoff, HOUR),
+    maxDoublings: given(input.maxDoublings, 16),
   };
   whole('RetryConfig', 'maxAttempts', config.maxAttempts);
   check(
@@ -78,6 +81,16 @@ function retryConfig(input: Partial<RetryConfig>): RetryConfig {
     'queue.retryConfig.minBackoff',
   );
   return config;
+}
+
+/** NaN does not count as absent: it fails the checks. */
+function given(value: number | undefined, otherwise: number): number {
+  return value === undefined || value === 0 ? otherwise : value;
+}
+
+/** Not by `||`: NaN is nothing that counts as absent. */
+function given(value: number | undefined, otherwise: number): number {
+  return value === undefined || value === 0 ? otherwise : value;
 }
 
 function limit(group: string, field: string, value: number, most?: number): void {

@@ -11,7 +11,10 @@ import { invalidArgument } from './errors.js';
 const MAX_URL_LENGTH = 2083;
 const MAX_HEADERS_SIZE = 80 * 1024;
 const METHODS: readonly string[] = ['POST', 'GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
-const WITH_BODY: readonly string[] = ['POST', 'PUT', 'PATCH'];
+const WITH_BODY = {
+  httpRequest: ['POST', 'PUT', 'PATCH'],
+  appEngineHttpRequest: ['POST', 'PUT'],
+} as const satisfies Record<string, readonly HttpMethod[]>;
 
 const HTTP_USER_AGENT = 'Google-Cloud-Tasks';
 const APP_ENGINE_USER_AGENT = 'AppEngine-Google; (+http://code.google.com/appengine)';
@@ -59,7 +62,7 @@ function httpRequest(
   }
   return {
     url: input.url,
-    httpMethod: method(input, field),
+    httpMethod: method(input, 'httpRequest'),
     headers: { ...headers(input, field, 'user-agent'), 'User-Agent': HTTP_USER_AGENT },
     ...body(input),
     ...(oidcToken ? { oidcToken } : {}),
@@ -100,7 +103,7 @@ function appEngineRequest(
   const agents = [agent ? given[agent] : undefined, APP_ENGINE_USER_AGENT];
   const content = body(input);
   return {
-    httpMethod: method(input, field),
+    httpMethod: method(input, 'appEngineHttpRequest'),
     appEngineRouting: routed(input.appEngineRouting ?? {}, project),
     relativeUri,
     headers: {
@@ -129,19 +132,20 @@ export function routed(routing: AppEngineRouting, project: string): AppEngineRou
 
 function method(
   input: { httpMethod?: HttpMethod | undefined; body?: Uint8Array | undefined },
-  field: string,
+  target: keyof typeof WITH_BODY,
 ): HttpMethod {
   const { httpMethod = 'POST' } = input;
   if (!METHODS.includes(httpMethod)) {
     throw invalidArgument(
       `httpMethod must be one of ${METHODS.join(', ')}, got '${httpMethod}'.`,
-      `${field}.httpMethod`,
+      `task.${target}.httpMethod`,
     );
   }
-  if (input.body?.length && !WITH_BODY.includes(httpMethod)) {
+  const withBody: readonly string[] = WITH_BODY[target];
+  if (input.body?.length && !withBody.includes(httpMethod)) {
     throw invalidArgument(
-      `A body is allowed only with ${WITH_BODY.join(', ')}, got ${httpMethod}.`,
-      `${field}.body`,
+      `A body is allowed only with ${withBody.join(', ')}, got ${httpMethod}.`,
+      `task.${target}.body`,
     );
   }
   return httpMethod;

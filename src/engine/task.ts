@@ -10,6 +10,8 @@ import type { Duration, Instant } from './time.js';
 import { HOUR, MINUTE, SECOND } from './time.js';
 
 const MAX_SCHEDULE_AHEAD: Duration = 720 * HOUR;
+/** The start of the year 10000: no Timestamp goes so far, in either direction. */
+const END_OF_TIME: Instant = 253_402_300_800 * SECOND;
 const DEFAULT_HTTP_DEADLINE: Duration = 10 * MINUTE;
 
 export interface TaskRules extends TargetRules {
@@ -95,9 +97,9 @@ function generatedId(random: Random): string {
 function scheduleTime(task: TaskInput, now: Instant): Instant {
   const asked = task.scheduleTime;
   if (asked === undefined) return now;
-  if (!Number.isSafeInteger(asked)) {
+  if (!Number.isInteger(asked) || Math.abs(asked) >= END_OF_TIME) {
     throw invalidArgument(
-      `Task.scheduleTime must be a whole number of microseconds, got ${asked}.`,
+      `Task.scheduleTime must be a whole number of microseconds before the year 10000, got ${asked}.`,
       'task.scheduleTime',
     );
   }
