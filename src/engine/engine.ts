@@ -57,6 +57,7 @@ const QUEUES_PAGE = 9800;
 const TASKS_PAGE = 1000;
 const NO_ENTITY = 'Requested entity was not found.';
 
+/** What it answers is a copy: a caller may do with it as it likes. */
 export class Engine implements CloudTasksApi {
   private readonly live = new Map<string, LiveQueue>();
   private readonly rules: Required<EngineRules>;
