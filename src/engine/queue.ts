@@ -88,11 +88,6 @@ function given(value: number | undefined, otherwise: number): number {
   return value === undefined || value === 0 ? otherwise : value;
 }
 
-/** Not by `||`: NaN is nothing that counts as absent. */
-function given(value: number | undefined, otherwise: number): number {
-  return value === undefined || value === 0 ? otherwise : value;
-}
-
 function limit(group: string, field: string, value: number, most?: number): void {
   const path = fieldPath(group, field);
   check(value >= 0, `${group}.${field} cannot be negative.`, path);
