@@ -83,6 +83,11 @@ function retryConfig(input: Partial<RetryConfig>): RetryConfig {
   return config;
 }
 
+/** Zero counts as absent; NaN does not, and fails the checks. */
+function given(value: number | undefined, otherwise: number): number {
+  return value === undefined || value === 0 ? otherwise : value;
+}
+
 function limit(group: string, field: string, value: number, most?: number): void {
   const path = fieldPath(group, field);
   check(value >= 0, `${group}.${field} cannot be negative.`, path);
