@@ -1,5 +1,6 @@
 /** Rebuilds, from the arguments of a handler, the request that makes its route call it with them. */
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
+import { printable } from '../../printable.js';
 import type { Refuse } from './argument-text.js';
 import { headerText, kindOf, plainText, queryTexts } from './argument-text.js';
 import type { HandlerParameter } from './handler-parameters.js';
@@ -105,10 +106,12 @@ function rebuildPath(
   );
   const path = fillPath(template, texts);
   const matched = route.match(path);
+  const dots = hasDotSegment(path);
   for (const { name, refuse } of given) {
+    const text = texts.get(name) ?? '';
     // `.` and `..` are taken out of a path on its way; `a-b` in `:x-:y` may split elsewhere.
-    if (hasDotSegment(path) || matched?.[name] !== texts.get(name)) {
-      refuse('a text that arrives the same in this path', `'${texts.get(name) ?? ''}'`);
+    if ((dots && /^\.+$/.test(text)) || (!dots && matched?.[name] !== text)) {
+      refuse('a text that arrives the same in this path', `'${printable(text)}'`);
     }
   }
   const first = firstRoute(path);

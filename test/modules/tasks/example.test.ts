@@ -49,7 +49,10 @@ afterEach(closeApps);
 
 describe('the example of the documentation', () => {
   test('enqueues by an ordinary endpoint, and the handler runs with its arguments', async () => {
-    const app = await NestFactory.create(AppModule, { logger: new RecordedLog(), abortOnError: false });
+    const app = await NestFactory.create(AppModule, {
+      logger: new RecordedLog(),
+      abortOnError: false,
+    });
     app.useGlobalPipes(new ValidationPipe({ transform: true, whitelist: true }));
     await app.listen(0, '127.0.0.1');
     try {
