@@ -33,6 +33,8 @@ export class AppServer extends ExpressAdapter {
   constructor(private readonly limits: Partial<ServerLimits> = {}) {
     super();
     this.disable('x-powered-by');
+    // A hash of every answer, which nobody asks for again.
+    this.disable('etag');
     this.use(meet);
   }
 

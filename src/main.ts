@@ -7,6 +7,7 @@ import { AppServer } from './app-server.js';
 import type { Settings } from './config.js';
 import { settings } from './config.js';
 import { AppLogger } from './logger.js';
+import { QueueBackend } from './modules/cloud-tasks/queue-backend.js';
 import { Readiness } from './modules/health/readiness.js';
 import { startProblem } from './start-problem.js';
 
@@ -53,8 +54,13 @@ async function main(): Promise<void> {
   });
 
   const url = addressOf(server);
-  logger.log(`Listening on ${url}`, 'App');
-  if (backend.kind === 'embedded') invite(url);
+  if (backend.kind === 'google') {
+    logger.log(`Listening on ${url}`, 'App');
+  } else {
+    const engine = new URL(app.get(QueueBackend).proof.jwksUrl).origin;
+    logger.log(`Listening on ${url}, the engine on ${engine}, data in ${backend.dataDir}`, 'App');
+    invite(url);
+  }
 }
 
 function addressOf(server: Server): string {

@@ -1,8 +1,9 @@
 /** Keeps one secret in a file that only its owner can read, made once however many start at once. */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { link, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CloudTasksError } from '../engine/errors.js';
+import { makeFolder } from '../make-folder.js';
 
 export interface PrivateFile {
   readonly path: string;
@@ -50,7 +51,7 @@ async function create({ path, make }: PrivateFile): Promise<string> {
   const content = await make();
   const draft = `${path}.${randomUUID()}`;
   try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(path));
     try {
       await write(draft, content);
       // Unlike a rename, a link never replaces what another process has just put there, and

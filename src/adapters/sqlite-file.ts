@@ -1,7 +1,8 @@
 /** Opens the store's file for this engine alone, or says in one line why not and how to mend it. */
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { makeFolder } from '../make-folder.js';
 import type { Statements } from './sqlite-statements.js';
 import { prepareStatements } from './sqlite-statements.js';
 import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './sqlite-schema.js';
@@ -14,7 +15,7 @@ import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './sqlite
  */
 export function openSqliteFile(file: string): { db: DatabaseSync; sql: Statements } {
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    makeFolder(dirname(file));
     closeSync(openSync(file, 'a', 0o600));
   } catch (error) {
     throw new Error(

@@ -9,6 +9,7 @@ import { OidcIssuer } from '../adapters/oidc-issuer.js';
 import { SqliteStore } from '../adapters/sqlite-store.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { Engine } from '../engine/engine.js';
+import { CloudTasksError } from '../engine/errors.js';
 import type { EngineEvents, TaskStore } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND } from '../engine/time.js';
@@ -77,10 +78,16 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
 
 function openStore(dataDir: string, onEvent: EngineEvents): TaskStore {
   if (dataDir === ':memory:') return new MemoryStore();
-  return new SqliteStore({
-    file: join(dataDir, 'tasks.sqlite'),
-    onDamaged: (record) => onEvent({ type: 'damaged-record', record }),
-  });
+  try {
+    return new SqliteStore({
+      file: join(dataDir, 'tasks.sqlite'),
+      onDamaged: (record) => onEvent({ type: 'damaged-record', record }),
+    });
+  } catch (cause) {
+    // The store's message is one line for a person already.
+    const { message } = cause as Error;
+    throw new CloudTasksError('FAILED_PRECONDITION', message, { cause });
+  }
 }
 
 /** A laptop has no certificates, and what stays on it can't be overheard. */

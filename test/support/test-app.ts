@@ -52,6 +52,10 @@ export class TestApp {
     return this.app.get<CloudTasksApi>(CLOUD_TASKS);
   }
 
+  get engineUrl(): string {
+    return new URL(this.app.get(QueueBackend).proof.jwksUrl).origin;
+  }
+
   queueName(id = 'default'): string {
     return this.app.get(QueueBackend).queueName(id);
   }

@@ -45,7 +45,7 @@ describe.each([APP_ENGINE, EXTERNAL, '/do_external_task'])('POST %s, bodies', (p
   test('case 45: one byte over the limit is 413, also without a length', async () => {
     const body = Buffer.alloc(MAX_BODY_BYTES + 1, ' ');
     await expectRefusal(app.send('POST', path, body), 413, INVALID);
-    expect(await raw(path, body, { chunked: true })).toMatch(/^HTTP\/1\.1 413 /);
+    expect(await chunked(path, body)).toMatch(/^HTTP\/1\.1 413 /);
   });
 
   test.each([
@@ -73,7 +73,7 @@ describe.each([APP_ENGINE, EXTERNAL, '/do_external_task'])('POST %s, bodies', (p
     [{ 'content-type': 'text/json' }],
     [{ 'content-type': 'application/jsonp' }],
   ])('case 47: %j is 415', async (headers) => {
-    await expectRefusal(app.send('POST', path, '{}', headers as never), 415, INVALID);
+    await expectRefusal(app.send('POST', path, '{}', headers), 415, INVALID);
   });
 
   test.each([
@@ -148,13 +148,9 @@ describe.each([APP_ENGINE, EXTERNAL, '/do_external_task'])('POST %s, bodies', (p
     },
   );
 
-  test('our own fields come once', async () => {
-    const body = `{"url":"${URL_9000}","queue":"a","que\\u0075e":"b"}`;
-    const field = path === APP_ENGINE ? 'url' : 'queue';
-    await expectRefusal(app.send('POST', path, body), 400, {
-      ...INVALID,
-      field: path === APP_ENGINE ? 'queue' : field,
-    });
+  test('our own fields come once, however they are spelt', async () => {
+    const body = '{"queue":"a","que\\u0075e":"b"}';
+    await expectRefusal(app.send('POST', path, body), 400, { ...INVALID, field: 'queue' });
   });
 
   test.each(['GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE'])(
@@ -500,9 +496,7 @@ describe('external tasks', () => {
 
   test('case 75: our own addresses, and others that are not this machine', async () => {
     const appPort = new URL(app.url).port;
-    const issuer = app.lines.length; // The engine's port is taken from its backend below.
-    expect(issuer).toBeGreaterThanOrEqual(0);
-    const enginePort = await engineOf(app);
+    const enginePort = new URL(app.engineUrl).port;
     const denied = { code: 'PERMISSION_DENIED', field: 'url' };
     for (const port of [appPort, enginePort]) {
       for (const host of [
@@ -566,11 +560,6 @@ test('nothing that is sent gives a 5xx', async () => {
   );
 });
 
-async function engineOf({ app: nest }: TestApp): Promise<string> {
-  const { QueueBackend } = await import('../../../src/modules/cloud-tasks/queue-backend.js');
-  return new URL(nest.get(QueueBackend).proof.jwksUrl).port;
-}
-
 /** A request of our own making, and what comes back until the connection ends. */
 async function exchange(text: string): Promise<string> {
   const { port } = new URL(app.url);
@@ -587,7 +576,7 @@ async function exchange(text: string): Promise<string> {
   return Buffer.concat(chunks).toString('latin1');
 }
 
-function raw(path: string, body: Buffer, _: { chunked: true }): Promise<string> {
+function chunked(path: string, body: Buffer): Promise<string> {
   const head = `POST ${path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n`;
   return exchange(`${head}${body.length.toString(16)}\r\n${body.toString('latin1')}\r\n0\r\n\r\n`);
 }
