@@ -62,9 +62,7 @@ export function prepareStatements(db: DatabaseSync) {
     state: read<StateRow>(`SELECT ${STATE} FROM task t WHERE t.seq = ?`),
     head: read<[head: unknown, checksum: unknown]>(`SELECT ${HEAD} FROM request r WHERE r.seq = ?`),
 
-    insertTask: write(
-      'INSERT INTO task VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (queue, id) DO NOTHING',
-    ),
+    insertTask: write('INSERT INTO task VALUES (?, ?, ?, ?, ?, ?)'),
     insertRequest: write('INSERT INTO request VALUES (?, ?, ?, ?, ?)'),
     // The index is left alone unless the time changes.
     updateState: write('UPDATE task SET state = ?, checksum = ? WHERE seq = ?'),

@@ -230,6 +230,7 @@ export class SqliteStore implements TaskStore {
     const { sql } = this;
     const queueId = this.known.idOf(task.queue);
     if (queueId === undefined) return undefined;
+    if (sql.seqByName.get(queueId, task.id)) return { refused: 'LIVE' };
     const until = sql.tombstone.get(queueId, task.id)?.[0];
     if (until !== undefined) {
       if (until > now) return { refused: 'TOMBSTONED' };
@@ -239,8 +240,7 @@ export class SqliteStore implements TaskStore {
     const key = taskKey(seq, queueId, task.id);
     const { text, checksum } = encodeState(key, task.state);
     const { scheduleTime } = task.state;
-    const { changes } = sql.insertTask.run(seq, queueId, task.id, scheduleTime, text, checksum);
-    if (changes === 0) return { refused: 'LIVE' };
+    sql.insertTask.run(seq, queueId, task.id, scheduleTime, text, checksum);
     // Not taken back when the group fails: a gap does no harm.
     this.lastSeq = seq;
     const { head, body, bodyChecksum } = encodeRequest(key, task.request);

@@ -1,0 +1,145 @@
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { SqliteStore } from '../../src/adapters/sqlite-store.js';
+import { describeTaskStore } from '../contract/task-store.contract.js';
+import { QUEUE, queueName, sampleQueue, sampleTask } from '../support/sample-records.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'sqlite-store-'));
+let files = 0;
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function newFile(): string {
+  return join(folder, `${++files}`, 'tasks.sqlite');
+}
+
+function openStore(file = newFile(), onCommit?: (writes: number) => void): SqliteStore {
+  return new SqliteStore({
+    file,
+    onDamaged: ({ name, reason }) => {
+      throw new Error(`${name}: ${reason}`);
+    },
+    ...(onCommit ? { onCommit } : {}),
+  });
+}
+
+describeTaskStore('SqliteStore', () => openStore());
+
+describe('a store that is opened again', () => {
+  test('has everything that was there', async () => {
+    const file = newFile();
+    const before = openStore(file);
+    await before.putQueue({ ...sampleQueue(), state: 'PAUSED', purgeTime: 7 });
+    await before.putQueue(sampleQueue(queueName('gone')));
+    await before.deleteQueue(queueName('gone'), 900);
+    await before.createTask(sampleTask('done'), 0);
+    const body = Uint8Array.from({ length: 256 }, (_, byte) => byte);
+    await before.createTask(sampleTask('waiting', { body, scheduleTime: 5 }), 0);
+    await before.removeTask(1, 800);
+    await before.updateTask(2, ({ state }) => ({ ...state, dispatchCount: 3 }));
+    const task = before.task(2);
+    expect(task).toMatchObject({ id: 'waiting', state: { dispatchCount: 3 } });
+    await before.close();
+
+    const store = openStore(file);
+    expect(store.queues()).toEqual([{ ...sampleQueue(), state: 'PAUSED', purgeTime: 7 }]);
+    expect(store.queueTombstone(queueName('gone'))).toBe(900);
+    expect(store.taskTombstone(QUEUE, 'done')).toBe(800);
+    expect(store.task(2)).toEqual(task);
+    expect(store.findTask(QUEUE, 'waiting')).toEqual(task);
+    expect(store.tasks(QUEUE, 0, 10)).toEqual([task]);
+    expect(store.due(QUEUE, undefined, 10)).toEqual([{ seq: 2, scheduleTime: 5 }]);
+    expect(store.nextExpiry()).toBe(800);
+    await store.close();
+  });
+
+  test('gives no place twice, although the task that had the last one is gone', async () => {
+    const file = newFile();
+    const before = openStore(file);
+    await before.putQueue(sampleQueue());
+    await before.createTask(sampleTask('a'), 0);
+    await before.createTask(sampleTask('b'), 0);
+    await before.deleteQueue(QUEUE, 900);
+    await before.close();
+
+    const store = openStore(file);
+    await store.putQueue(sampleQueue());
+    expect(await store.createTask(sampleTask('a'), 0)).toMatchObject({ created: { seq: 3 } });
+    await store.close();
+  });
+});
+
+describe('writes that are called together', () => {
+  test('are committed together', async () => {
+    const commits: number[] = [];
+    const store = openStore(newFile(), (writes) => commits.push(writes));
+    await store.putQueue(sampleQueue());
+    const creating = Array.from({ length: 100 }, (_, n) =>
+      store.createTask(sampleTask(`t${n}`), 0),
+    );
+    await Promise.all([...creating, store.removeTask(1, 900), store.updateTask(2, (t) => t.state)]);
+    expect(commits).toEqual([1, 102]);
+    await store.close();
+  });
+});
+
+describe('a full disk', () => {
+  /** Real room for so many more pages, and no more; only the connection itself can be told. */
+  function leaveRoom(store: SqliteStore, pages: number): void {
+    const db = Reflect.get(store, 'db') as DatabaseSync;
+    const { page_count: used } = db.prepare('PRAGMA page_count').get() ?? {};
+    db.exec(`PRAGMA max_page_count = ${Number(used) + pages}`);
+  }
+  const large = (id: string) => sampleTask(id, { body: new Uint8Array(100_000) });
+
+  test('rejects what has no room, keeps the rest, and goes on when there is room again', async () => {
+    const store = openStore();
+    await store.putQueue(sampleQueue());
+    leaveRoom(store, 40);
+    const outcomes = await Promise.allSettled([
+      store.createTask(sampleTask('before'), 0),
+      store.createTask(large('large-1'), 0),
+      store.createTask(large('large-2'), 0),
+      store.createTask(sampleTask('after'), 0),
+    ]);
+    expect(outcomes).toMatchObject([
+      { status: 'fulfilled' },
+      { status: 'fulfilled' },
+      { status: 'rejected', reason: { code: 'ERR_SQLITE_ERROR', errcode: 13 } },
+      { status: 'fulfilled' },
+    ]);
+    expect(store.tasks(QUEUE, 0, 10).map(({ id }) => id)).toEqual(['before', 'large-1', 'after']);
+    expect(store.findTask(QUEUE, 'large-2')).toBeUndefined();
+
+    leaveRoom(store, 1000);
+    expect(await store.createTask(large('large-2'), 0)).toMatchObject({
+      created: large('large-2'),
+    });
+    await store.close();
+  });
+
+  test('takes back a queue that could not be put, also from memory', async () => {
+    const store = openStore();
+    await store.putQueue(sampleQueue());
+    leaveRoom(store, 0);
+    const headers = queueName('x'.repeat(100_000));
+    const outcomes = await Promise.allSettled([
+      store.putQueue({ ...sampleQueue(), state: 'PAUSED' }),
+      store.putQueue(sampleQueue(headers)),
+      store.deleteQueue(QUEUE, 5),
+      store.putQueue(sampleQueue(headers)),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual([
+      'fulfilled',
+      'rejected',
+      'fulfilled',
+      'rejected',
+    ]);
+    expect(store.queues()).toEqual([]);
+    expect(store.queueTombstone(QUEUE)).toBe(5);
+    await store.close();
+  });
+});
