@@ -55,6 +55,18 @@ const rings = [
     },
   },
   {
+    name: 'google-is-loaded-only-when-used',
+    comment:
+      "Google's client adds more than half a second to a start, which nobody should pay who runs the embedded engine: import() it when the backend is chosen. (Its protos belong to the gRPC server, which is loaded at the first connection.)",
+    from: { path: '^src/' },
+    to: {
+      path: '(^|/)node_modules/(@google-cloud/|google-auth-library/|google-gax/)',
+      pathNot: '/@google-cloud/tasks/build/protos/',
+      dynamic: false,
+      dependencyTypesNot: ['type-only'],
+    },
+  },
+  {
     name: 'host-knows-only-engine-and-adapters',
     comment:
       'The host puts the engine together for the app, the command line and the tests alike, so it can belong to none of them.',
