@@ -74,6 +74,13 @@ export default defineConfig(
     files: ['src/main.ts', 'src/cli/**', 'bench/**', 'test/**'],
     rules: { 'no-console': 'off' },
   },
+  {
+    files: ['test/**/*.ts'],
+    rules: {
+      // `...'abc'` lists the characters that a property test picks from.
+      '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
+    },
+  },
   architecture,
   prettier,
 );

@@ -9,6 +9,7 @@ export default {
     'src/host/engine-worker.ts!',
     // Loaded by name, or started as processes.
     'bench/*.ts',
+    'test/support/store-writer.ts',
   ],
   project: ['src/**/*.ts!', 'test/**/*.ts', 'bench/**/*.ts', '!test/architecture/fixtures/**'],
   // A type that its own file uses may be exported to give it a name in the documentation.
