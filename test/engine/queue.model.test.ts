@@ -11,8 +11,7 @@ const BACKOFF = 10 * SECOND;
 const TOMBSTONE = HOUR;
 
 /** Whether an attempt succeeds: anything will do that both sides compute alike. */
-const succeeds = (name: string, retryCount: number) =>
-  (name.charCodeAt(0) + retryCount) % 3 === 0;
+const succeeds = (name: string, retryCount: number) => (name.charCodeAt(0) + retryCount) % 3 === 0;
 
 interface ModelTask {
   readonly name: string;
