@@ -48,8 +48,6 @@ export interface AuthSettings {
   readonly audience?: string;
   readonly accounts: readonly string[];
   readonly issuer?: string;
-  /** Where the keys of an issuer are that the backend doesn't know. */
-  readonly jwksUrl?: string;
 }
 
 export interface ExternalSettings {
@@ -195,26 +193,18 @@ function authSettings(
   }
   const audience = env.text('OIDC_AUDIENCE');
   const expected = "an https issuer such as 'https://accounts.google.com'";
-  const issuer = env.url('OIDC_ISSUER', expected);
-  // Whoever can change the answer of a plain http issuer can sign tokens.
-  const isGoogle = backend.kind === 'google' && backend.emulatorHost === undefined;
-  if (issuer && isGoogle && issuer.protocol !== 'https:') env.refuse('OIDC_ISSUER', expected);
+  const issuer = env.text('OIDC_ISSUER');
+  const isPlain = env.url('OIDC_ISSUER', expected)?.protocol === 'http:';
+  // Whoever can change the answers of a plain http issuer can sign tokens.
+  if (isPlain && backend.kind === 'google' && backend.emulatorHost === undefined) {
+    env.refuse('OIDC_ISSUER', expected);
+  }
   return {
     mode,
     ...(audience === undefined ? {} : { audience }),
     accounts: env.accounts('OIDC_ACCOUNTS') ?? [serviceAccount],
-    ...(issuer === undefined ? {} : issuerSettings(issuer, backend)),
+    ...(issuer === undefined ? {} : { issuer }),
   };
-}
-
-/** An emulator keeps its keys where our engine does; the embedded engine's are known already. */
-function issuerSettings(
-  issuer: URL,
-  backend: Settings['backend'],
-): Pick<AuthSettings, 'issuer' | 'jwksUrl'> {
-  const name = issuer.href.replace(/\/+$/, '');
-  const isKnown = backend.kind === 'embedded' || name === 'https://accounts.google.com';
-  return { issuer: name, ...(isKnown ? {} : { jwksUrl: `${name}/jwks` }) };
 }
 
 function readProject(env: Environment, embedded: boolean): string {

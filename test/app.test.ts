@@ -140,7 +140,7 @@ test('an external task arrives with its very body and headers, and a token that 
       received.resolve({
         headers: incoming.headers,
         body: Buffer.concat(chunks).toString(),
-        url: `${incoming.method} ${incoming.url}`,
+        url: [incoming.method, incoming.url].join(' '),
       });
       response.end();
     });

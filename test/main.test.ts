@@ -167,14 +167,17 @@ describe('a run', () => {
     return { url, arrived: arrived.promise };
   }
 
-  async function enqueue(app: AppProcess, path: string, body: object): Promise<void> {
-    const { statusCode, body: answer } = await request(`${app.url}${path}`, {
+  async function post(app: AppProcess, path: string, body: object): Promise<unknown> {
+    const { body: answer } = await request(`${app.url}${path}`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
-    await answer.dump();
-    expect(statusCode).toBe(202);
+    return answer.json();
+  }
+
+  async function enqueue(app: AppProcess, path: string, body: object): Promise<void> {
+    expect(await post(app, path, body)).toMatchObject({ queue: 'default' });
   }
 
   test('logs one JSON line each, and invites to what works as pasted', async () => {
@@ -235,6 +238,41 @@ describe('a run', () => {
     app.child.kill('SIGTERM');
     expect(await ended).toBe(1);
   });
+
+  test('does the same by Google’s client, with the engine of another process for Google', async () => {
+    const app = await start();
+    const [, engine = ''] = /the engine on (http:\S+),/.exec(app.lines.join('\n')) ?? [];
+    const other = await startApp({
+      ENGINE_PORT: '',
+      CLOUD_TASKS_EMULATOR_HOST: new URL(engine).host,
+      OIDC_ISSUER: engine,
+      HOST: '127.0.0.1',
+      PRODUCER_AUTH: 'none',
+      PROJECT_ID: 'local',
+      SERVICE_URL: app.url,
+      SERVICE_ACCOUNT: 'tasks@local',
+    });
+    running.push(other);
+    const { url, arrived } = await target();
+    const twice = { taskId: `twice-${new URL(url).port}`, countdown: '1h' };
+    await enqueue(other, '/add_task_app_engine', twice);
+    expect(await post(other, '/add_task_app_engine', twice)).toMatchObject({
+      statusCode: 409,
+      code: 'ALREADY_EXISTS',
+      field: 'taskId',
+    });
+    expect(await post(other, '/add_task_app_engine', { queue: 'nope' })).toMatchObject({
+      statusCode: 404,
+      code: 'NOT_FOUND',
+      field: 'queue',
+    });
+    // Nothing is allowed elsewhere unless it is named.
+    expect(await post(other, '/add_task_external', { url })).toMatchObject({ statusCode: 403 });
+    await enqueue(app, '/add_task_external', { url });
+    (await arrived).end();
+    expect((await request(`${other.url}/readyz`)).statusCode).toBe(200);
+    expect(await other.kill('SIGTERM')).toBe(0);
+  }, 20_000);
 });
 
 test('the folder is for this user alone', () => {
