@@ -1,6 +1,7 @@
 /**
  * A process that creates tasks in a SQLite store, `together` at a time, and says so on stdout:
- * `asked <n>` before each create, `acknowledged <n>` once it is promised to be on disk.
+ * `asked <n>` before each create, `acknowledged <n>` once it is promised to be on disk, or
+ * `refused <n>`.
  *
  *   node --import ./test/support/run-typescript.mjs test/support/store-writer.ts <file> <count> <together>
  */
@@ -15,8 +16,12 @@ await store.putQueue(sampleQueue());
 async function create(number: number): Promise<void> {
   // Not buffered: a kill must not swallow what was said.
   writeSync(1, `asked ${number}\n`);
-  await store.createTask(sampleTask(`task-${number}`, { body: new Uint8Array(100) }), 0);
-  writeSync(1, `acknowledged ${number}\n`);
+  const task = sampleTask(`task-${number}`, { body: new Uint8Array(100) });
+  const outcome = await store.createTask(task, 0).then(
+    () => 'acknowledged',
+    () => 'refused',
+  );
+  writeSync(1, `${outcome} ${number}\n`);
 }
 
 for (let next = 1; next <= Number(count); next += Number(together)) {
