@@ -10,6 +10,7 @@ const CLOSE_LIMIT: Duration = 2 * SECOND;
 /** Google's packages and their protos are loaded for the first connection: most engines see none. */
 export class GrpcServer {
   private service: Promise<GrpcService> | undefined;
+  private readonly sockets = new Set<Socket>();
   private closed = false;
 
   constructor(private readonly options: GrpcOptions) {}
@@ -18,6 +19,8 @@ export class GrpcServer {
   serve(socket: Socket): void {
     const drop = () => socket.destroy();
     socket.on('error', drop);
+    this.sockets.add(socket);
+    socket.once('close', () => this.sockets.delete(socket));
     this.service ??= import('./grpc-service.js').then(({ grpcService }) =>
       grpcService(this.options),
     );
@@ -37,13 +40,16 @@ export class GrpcServer {
   /** Takes no new call, and ends every connection, after `limit` (default 2 s) at the latest. */
   async close(limit = CLOSE_LIMIT): Promise<void> {
     this.closed = true;
-    const server = await this.service?.then(
-      (service) => service.server,
-      () => undefined,
+    const service = await this.service?.catch(() => undefined);
+    // Tells every client to go; its own word for "done" may come before the last answer is out.
+    service?.server.tryShutdown(() => undefined);
+    const sockets = [...this.sockets];
+    const ended = sockets.map((socket) => new Promise((resolve) => socket.once('close', resolve)));
+    const cut = setTimeout(
+      () => sockets.forEach((socket) => socket.destroy()),
+      limit / MILLISECOND,
     );
-    if (!server) return;
-    const cut = setTimeout(() => server.forceShutdown(), limit / MILLISECOND);
-    await new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
+    await Promise.all(ended);
     clearTimeout(cut);
   }
 }
