@@ -27,6 +27,7 @@ import { queueFilter } from './queue-filter.js';
 import { checkLocationName, parseQueueName, parseTaskName } from './resource-name.js';
 import { Sweeper } from './sweeper.js';
 import { newTask, shown } from './task.js';
+import { TaskIds } from './task-id.js';
 import type { Duration, Instant } from './time.js';
 import { DAY, HOUR } from './time.js';
 
@@ -63,6 +64,7 @@ export class Engine implements CloudTasksApi {
   private readonly rules: Required<EngineRules>;
   private dispatching = false;
   private readonly sweeper: Sweeper;
+  private readonly ids: TaskIds;
   /** Queue verbs change one after the other, each seeing what the one before left. */
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -78,6 +80,7 @@ export class Engine implements CloudTasksApi {
     };
     for (const queue of ports.store.queues()) this.goLive(queue);
     this.sweeper = new Sweeper(ports);
+    this.ids = new TaskIds(ports.clock, ports.random);
   }
 
   /** Lets dispatching begin; before, tasks are only taken. */
@@ -217,9 +220,10 @@ export class Engine implements CloudTasksApi {
 
   async createTask(request: CreateTaskRequest): Promise<Task> {
     const { dispatcher } = this.found(request.parent, 'parent');
-    const { clock, random, store } = this.ports;
+    const { clock, store } = this.ports;
     const now = clock.now();
-    const task = newTask(request, { now, random, trustsHttp: this.rules.trustsHttp });
+    const { trustsHttp } = this.rules;
+    const task = newTask(request, { now, trustsHttp, newId: () => this.ids.next() });
     const outcome = await store.createTask(task, now);
     if ('refused' in outcome) {
       throw new CloudTasksError('ALREADY_EXISTS', TAKEN[outcome.refused], { field: 'task.name' });

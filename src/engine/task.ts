@@ -1,7 +1,7 @@
 /** A task: what a create must hold, the defaults it gets, and how it is shown. */
 import type { CreateTaskRequest, Task, TaskInput, View } from './cloud-tasks-api.js';
 import { invalidArgument } from './errors.js';
-import type { Random, StoredTask } from './ports.js';
+import type { StoredTask } from './ports.js';
 import { parseQueueName, parseTaskName, taskName } from './resource-name.js';
 import { MAX_TASK_SIZE, taskSize } from './task-size.js';
 import type { TargetRules } from './task-target.js';
@@ -16,7 +16,8 @@ const DEFAULT_HTTP_DEADLINE: Duration = 10 * MINUTE;
 
 export interface TaskRules extends TargetRules {
   readonly now: Instant;
-  readonly random: Random;
+  /** For a task without a name. */
+  readonly newId: () => string;
 }
 
 /** Checks a create and fills in what production fills in. */
@@ -24,7 +25,7 @@ export function newTask(request: CreateTaskRequest, rules: TaskRules): Omit<Stor
   const { parent, task } = request;
   const { now } = rules;
   const { project } = parseQueueName(parent, 'parent');
-  const id = task.name === undefined ? generatedId(rules.random) : ownId(task.name, parent);
+  const id = task.name === undefined ? rules.newId() : ownId(task.name, parent);
   const stored = {
     queue: parent,
     id,
@@ -83,15 +84,6 @@ function ownId(name: string, parent: string): string {
     );
   }
   return id;
-}
-
-/** Nineteen digits, spread evenly: sequential ids make hot spots. */
-function generatedId(random: Random): string {
-  const digits = (count: number) =>
-    Math.floor(random() * 10 ** count)
-      .toString()
-      .padStart(count, '0');
-  return digits(10) + digits(9);
 }
 
 function scheduleTime(task: TaskInput, now: Instant): Instant {
