@@ -1,6 +1,6 @@
 /** The store that forgets: what the durable one does, in maps, for tests and the test kit. */
 import type { Queue, View } from '../engine/cloud-tasks-api.js';
-import { notFound } from '../engine/errors.js';
+import { CloudTasksError, notFound } from '../engine/errors.js';
 import type { CreateOutcome, DueTask, StoredTask, TaskState, TaskStore } from '../engine/ports.js';
 import type { Instant } from '../engine/time.js';
 
@@ -140,7 +140,9 @@ export class MemoryStore implements TaskStore {
 
   /** Takes effect in a microtask, in the order of calls. */
   private write<T>(apply: () => T): Promise<T> {
-    if (this.closed) return Promise.reject(new Error('The store is closed.'));
+    if (this.closed) {
+      return Promise.reject(new CloudTasksError('UNAVAILABLE', 'The store is closed.'));
+    }
     return Promise.resolve().then(apply);
   }
 

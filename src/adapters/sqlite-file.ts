@@ -2,6 +2,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { CloudTasksError } from '../engine/errors.js';
 import { makeFolder } from '../make-folder.js';
 import type { Statements } from './sqlite-statements.js';
 import { prepareStatements } from './sqlite-statements.js';
@@ -79,6 +80,10 @@ function isSqliteError(error: unknown): error is SqliteError {
   return typeof error === 'object' && error !== null && 'errcode' in error && 'errstr' in error;
 }
 
+function hasCode(error: unknown, ...codes: readonly number[]): error is SqliteError {
+  return isSqliteError(error) && codes.includes(error.errcode & 0xff);
+}
+
 /** Primary result codes of SQLite, https://www.sqlite.org/rescode.html. */
 const ERROR = 1;
 const BUSY = 5;
@@ -90,27 +95,34 @@ const NOTADB = 26;
  * large for JavaScript to read.
  */
 export function isCorruption(error: unknown): error is Error {
-  if (isSqliteError(error)) return (error.errcode & 0xff) === CORRUPT;
-  return code(error) === 'ERR_OUT_OF_RANGE';
+  return hasCode(error, CORRUPT) || code(error) === 'ERR_OUT_OF_RANGE';
 }
 
 /** What to throw when the file can't be opened or read at first. */
 export function unusable(file: string, error: unknown): unknown {
-  return isSqliteError(error) ? new Error(explained(error, file), { cause: error }) : error;
+  const message = explained(file, error);
+  return message === undefined ? error : new Error(message, { cause: error });
 }
 
-function explained(error: SqliteError, file: string): string {
-  switch (error.errcode & 0xff) {
-    case BUSY:
-      return `The task database ${file} is in use by another engine: stop that one, or give this one a folder of its own (DATA_DIR).`;
-    // Nothing is wrong with our SQL, so ERROR means a table that lost its columns.
-    case ERROR:
-    case CORRUPT:
-    case NOTADB:
-      return `The task database ${file} is damaged or not a database (${inOneLine(error.message)}): restore a copy, or move it and its -wal file away to start empty.`;
-    default:
-      return `The task database ${file} can't be used (${inOneLine(error.message)}): check that its folder is writable and its disk has room, or choose another (DATA_DIR).`;
+/** What to reject a write with: it may succeed later, so producers are told to try again. */
+export function failedWrite(error: unknown): unknown {
+  if (!isSqliteError(error)) return error;
+  const message = `The task store can't write (${inOneLine(error.message)}): check its disk.`;
+  return new CloudTasksError('UNAVAILABLE', message, { cause: error });
+}
+
+function explained(file: string, error: unknown): string | undefined {
+  // Nothing is wrong with our SQL, so ERROR means a table that lost its columns.
+  if (isCorruption(error) || hasCode(error, NOTADB, ERROR)) {
+    return `The task database ${file} is damaged or not a database (${inOneLine(error.message)}): restore a copy, or move it and its -wal file away to start empty.`;
   }
+  if (hasCode(error, BUSY)) {
+    return `The task database ${file} is in use by another engine: stop that one, or give this one a folder of its own (DATA_DIR).`;
+  }
+  if (isSqliteError(error)) {
+    return `The task database ${file} can't be used (${inOneLine(error.message)}): check that its folder is writable and its disk has room, or choose another (DATA_DIR).`;
+  }
+  return undefined;
 }
 
 /** Parts of a damaged file can show up in SQLite's own words. */

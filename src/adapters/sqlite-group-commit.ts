@@ -1,5 +1,7 @@
 /** Writes that arrive together, applied in order and made durable by one commit. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import { CloudTasksError } from '../engine/errors.js';
+import { failedWrite } from './sqlite-file.js';
 
 export interface GroupCommitEvents {
   /** How many writes are on disk now. */
@@ -33,9 +35,13 @@ export class GroupCommit {
    * Resolves to what `apply` returned, once that is on disk. `apply` runs inside the group's
    * transaction; when a neighbour fails it is undone and run again, so it must not have effects
    * outside of the database.
+   *
+   * @throws UNAVAILABLE when SQLite can't write, and whatever `apply` throws
    */
   write<T>(apply: () => T): Promise<T> {
-    if (!this.db.isOpen) return Promise.reject(new Error('The store is closed.'));
+    if (!this.db.isOpen) {
+      return Promise.reject(new CloudTasksError('UNAVAILABLE', 'The store is closed.'));
+    }
     return new Promise<T>((resolve, reject) => {
       // What else this turn of the event loop brings goes along.
       if (this.waiting.length === 0) setImmediate(() => this.flush());
@@ -58,7 +64,7 @@ export class GroupCommit {
       this.undo();
       if (group.length > 1) this.settleHalves(group);
       else if (this.events.cured(error)) this.settle(group);
-      else group[0]?.reject(error);
+      else group[0]?.reject(failedWrite(error));
       return;
     }
     try {
@@ -66,7 +72,7 @@ export class GroupCommit {
     } catch (error) {
       // A full or failing disk: it would fail each of them alike.
       this.undo();
-      for (const write of group) write.reject(error);
+      for (const write of group) write.reject(failedWrite(error));
       return;
     }
     for (const [index, write] of group.entries()) write.resolve(results[index] as never);

@@ -28,7 +28,12 @@ export function prepareStatements(db: DatabaseSync) {
     return statement as unknown as Read<Row>;
   };
   return {
-    lastSeq: read<[seq: number]>(`SELECT seq FROM sqlite_sequence WHERE name = 'task'`),
+    // SQLite's own memory of it, which also knows of tasks that are gone; it has no checksum.
+    lastSeq: read<[seq: number]>(
+      `SELECT max(seq) FROM (
+         SELECT seq FROM sqlite_sequence WHERE name = 'task'
+         UNION ALL SELECT ifnull(max(seq), 0) FROM task)`,
+    ),
 
     queueIds: read<[id: number]>('SELECT id FROM queue ORDER BY id'),
     queue: read<[name: unknown, config: unknown, checksum: unknown]>(

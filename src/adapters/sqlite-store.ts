@@ -67,6 +67,7 @@ export class SqliteStore implements TaskStore {
       throw unusable(options.file, error);
     }
   }
+
   queues(): Queue[] {
     return this.known.all();
   }

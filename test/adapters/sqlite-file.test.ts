@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { migrate, SCHEMA_VERSION, schemaVersion } from '../../src/adapters/sqlite-schema.js';
 import { SqliteStore } from '../../src/adapters/sqlite-store.js';
-import { QUEUE, sampleQueue, sampleTask } from '../support/sample-records.js';
+import { sampleQueue, sampleTask } from '../support/sample-records.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sqlite-file-'));
 let file: string;
@@ -169,27 +169,4 @@ describe('the schema', () => {
     expect(tables.map(({ name }) => name)).toEqual(['a', 'b', 'c']);
     db.close();
   });
-});
-
-test('a page of the list and of what is due is found by index, however many tasks wait', async () => {
-  const store = openStore();
-  await store.putQueue(sampleQueue());
-  const db = Reflect.get(store, 'db') as DatabaseSync;
-  const statements = Reflect.get(store, 'sql') as Record<string, { sourceSQL: string }>;
-  const plan = (name: string) =>
-    db
-      .prepare(`EXPLAIN QUERY PLAN ${statements[name]?.sourceSQL ?? ''}`)
-      .all()
-      .map(({ detail }) => detail);
-  expect(plan('seqsAfter')).toEqual([
-    'SEARCH task USING COVERING INDEX task_order (queue=? AND rowid>?)',
-  ]);
-  expect(plan('dueTogether')).toEqual([
-    'SEARCH task USING COVERING INDEX task_due (queue=? AND schedule_time=? AND rowid>?)',
-  ]);
-  expect(plan('dueLater')).toEqual([
-    'SEARCH task USING COVERING INDEX task_due (queue=? AND schedule_time>?)',
-  ]);
-  expect(store.tasks(QUEUE, 0, 1)).toEqual([]);
-  await store.close();
 });

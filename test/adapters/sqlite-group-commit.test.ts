@@ -109,7 +109,7 @@ test('when the commit fails, all of the group are rejected and none applied', as
     commits.write(insert(2)),
   ]);
   expect(outcomes).toMatchObject(
-    Array.from({ length: 3 }, () => ({ status: 'rejected', reason: { code: 'ERR_SQLITE_ERROR' } })),
+    Array.from({ length: 3 }, () => ({ status: 'rejected', reason: { code: 'UNAVAILABLE' } })),
   );
   expect(kept()).toEqual([]);
   expect(committed).toEqual([]);

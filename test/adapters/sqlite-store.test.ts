@@ -108,7 +108,13 @@ describe('a full disk', () => {
     expect(outcomes).toMatchObject([
       { status: 'fulfilled' },
       { status: 'fulfilled' },
-      { status: 'rejected', reason: { code: 'ERR_SQLITE_ERROR', errcode: 13 } },
+      {
+        status: 'rejected',
+        reason: {
+          code: 'UNAVAILABLE',
+          message: "The task store can't write (database or disk is full): check its disk.",
+        },
+      },
       { status: 'fulfilled' },
     ]);
     expect(store.tasks(QUEUE, 0, 10).map(({ id }) => id)).toEqual(['before', 'large-1', 'after']);
@@ -125,12 +131,12 @@ describe('a full disk', () => {
     const store = openStore();
     await store.putQueue(sampleQueue());
     leaveRoom(store, 0);
-    const headers = queueName('x'.repeat(100_000));
+    const long = queueName('x'.repeat(100_000));
     const outcomes = await Promise.allSettled([
       store.putQueue({ ...sampleQueue(), state: 'PAUSED' }),
-      store.putQueue(sampleQueue(headers)),
+      store.putQueue(sampleQueue(long)),
       store.deleteQueue(QUEUE, 5),
-      store.putQueue(sampleQueue(headers)),
+      store.putQueue(sampleQueue(long)),
     ]);
     expect(outcomes.map(({ status }) => status)).toEqual([
       'fulfilled',
@@ -142,4 +148,26 @@ describe('a full disk', () => {
     expect(store.queueTombstone(QUEUE)).toBe(5);
     await store.close();
   });
+});
+
+test('a page of the list and of what is due is found by index, however many tasks wait', async () => {
+  const store = openStore();
+  await store.putQueue(sampleQueue());
+  const db = Reflect.get(store, 'db') as DatabaseSync;
+  const statements = Reflect.get(store, 'sql') as Record<string, { sourceSQL: string }>;
+  const plan = (name: string) =>
+    db
+      .prepare(`EXPLAIN QUERY PLAN ${statements[name]?.sourceSQL ?? ''}`)
+      .all()
+      .map(({ detail }) => detail);
+  expect(plan('seqsAfter')).toEqual([
+    'SEARCH task USING COVERING INDEX task_order (queue=? AND rowid>?)',
+  ]);
+  expect(plan('dueTogether')).toEqual([
+    'SEARCH task USING COVERING INDEX task_due (queue=? AND schedule_time=? AND rowid>?)',
+  ]);
+  expect(plan('dueLater')).toEqual([
+    'SEARCH task USING COVERING INDEX task_due (queue=? AND schedule_time>?)',
+  ]);
+  await store.close();
 });

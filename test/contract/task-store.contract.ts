@@ -504,6 +504,7 @@ export function describeTaskStore(name: string, open: () => TaskStore): void {
         await store.close();
         expect(await creating).toMatchObject({ created: { id: 'a' } });
         await expect(store.putQueue(sampleQueue())).rejects.toMatchObject({
+          code: 'UNAVAILABLE',
           message: 'The store is closed.',
         });
         await store.close();
