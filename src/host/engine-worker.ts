@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Duration } from '../engine/time.js';
 import { localEngine } from './local-engine.js';
-import type { EngineOptions, RunningEngine } from './start-engine.js';
+import type { EngineOptions, RunningEngine } from './running-engine.js';
 import type { Call, FromWorker } from './worker-calls.js';
 import { outbox, toFailure } from './worker-calls.js';
 

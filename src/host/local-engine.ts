@@ -15,7 +15,7 @@ import type { Duration } from '../engine/time.js';
 import { MILLISECOND } from '../engine/time.js';
 import { engineSecret } from './engine-secret.js';
 import { signingKey } from './signing-key.js';
-import type { EngineOptions, RunningEngine } from './start-engine.js';
+import type { EngineOptions, RunningEngine } from './running-engine.js';
 
 export async function localEngine(options: EngineOptions): Promise<RunningEngine> {
   const { dataDir, host = '127.0.0.1', port = 8123, strict = false } = options;

@@ -1,46 +1,9 @@
-/** Puts the engine and its adapters together, in this thread or in a worker behind one adapter. */
-import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
-import type { EngineEvents } from '../engine/ports.js';
-import type { Duration } from '../engine/time.js';
+/** Starts the engine, in this thread or in a worker. */
 import { localEngine } from './local-engine.js';
+import type { EngineOptions, RunningEngine } from './running-engine.js';
 import { workerEngine } from './worker-engine.js';
 
-export interface EngineOptions {
-  /** Folder for the database, the signing key and the secret; `':memory:'` keeps nothing. */
-  readonly dataDir: string;
-  /** Where the engine's own port is served. Default 127.0.0.1. */
-  readonly host?: string;
-  /** Default 8123; 0 picks a free one. */
-  readonly port?: number;
-  /** Signs App Engine dispatches. Default: made at first start and kept in `dataDir`. */
-  readonly secret?: string;
-  /** `iss` of the tokens. Default: the engine's own address. */
-  readonly issuer?: string;
-  /** `worker` keeps a busy event loop of the app from stalling the queues. Default `same`. */
-  readonly thread?: 'same' | 'worker';
-  /** Gives production's answer also where a laptop needs more, for example a token on http://. */
-  readonly strict?: boolean;
-  readonly onEvent?: EngineEvents;
-}
-
-export interface RunningEngine {
-  readonly api: CloudTasksApi;
-  /** `http://127.0.0.1:8123`, with the port that was really taken. */
-  readonly url: string;
-  readonly issuer: string;
-  readonly secret: string;
-  /**
-   * Lets dispatching begin. Apart from the start, since tasks that are overdue after a restart
-   * must not be sent before their handlers listen.
-   *
-   * @param appEngineHosts base address by App Engine service; `default` takes the rest.
-   */
-  dispatch(appEngineHosts: Readonly<Record<string, string>>): Promise<void>;
-  /** Stops dispatching and waits for the attempts in flight, at most `limit`. */
-  drain(limit: Duration): Promise<void>;
-  /** Ends at once; what was not settled is delivered again at the next start. */
-  close(): Promise<void>;
-}
+export type { EngineOptions, RunningEngine } from './running-engine.js';
 
 /**
  * Starts an engine: takes its port, opens its store, and answers calls; dispatching waits for

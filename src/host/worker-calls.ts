@@ -3,7 +3,7 @@ import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
 import type { ErrorCode } from '../engine/errors.js';
 import { CloudTasksError } from '../engine/errors.js';
 import type { EngineEvent } from '../engine/ports.js';
-import type { RunningEngine } from './start-engine.js';
+import type { RunningEngine } from './running-engine.js';
 
 /** What the worker says once: the engine runs, or why it doesn't. */
 export type Started =

@@ -2,7 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import type { Duration } from '../engine/time.js';
 import { CloudTasksError } from '../engine/errors.js';
-import type { EngineOptions, RunningEngine } from './start-engine.js';
+import type { EngineOptions, RunningEngine } from './running-engine.js';
 import type { Answer, Call, FromWorker, Started } from './worker-calls.js';
 import { apiOver, fromFailure, outbox } from './worker-calls.js';
 

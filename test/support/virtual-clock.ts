@@ -1,7 +1,6 @@
 /** A clock that moves only when told to, and then stops at every timer on its way. */
 import type { Clock, Timer } from '../../src/engine/ports.js';
 import type { Duration, Instant } from '../../src/engine/time.js';
-import { SECOND } from '../../src/engine/time.js';
 
 interface Waiting {
   readonly instant: Instant;
@@ -58,8 +57,6 @@ export class VirtualClock implements Clock {
     return best;
   }
 }
-
-export const seconds = (count: number): Duration => count * SECOND;
 
 /**
  * Lets promises that are already decided run their course: a few turns of the event loop, since a
