@@ -1,5 +1,5 @@
 /** Opens the store's file for this engine alone, or says in one line why not and how to mend it. */
-import { closeSync, openSync } from 'node:fs';
+import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CloudTasksError } from '../engine/errors.js';
@@ -17,21 +17,35 @@ import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './sqlite
 export function openSqliteFile(file: string): { db: DatabaseSync; sql: Statements } {
   try {
     makeFolder(dirname(file));
-    closeSync(openSync(file, 'a', 0o600));
+    makeFile(file);
+    accessSync(file, constants.R_OK | constants.W_OK);
   } catch (error) {
     throw new Error(
       `The task database ${file} can't be written (${code(error)}): make its folder writable for this user, or choose another (DATA_DIR).`,
       { cause: error },
     );
   }
-  const db = new DatabaseSync(file);
+  let db: DatabaseSync | undefined;
   try {
+    db = new DatabaseSync(file);
     prepare(db, file);
     // Fails when a table is damaged beyond use.
     return { db, sql: prepareStatements(db) };
   } catch (error) {
-    db.close();
+    db?.close();
     throw unusable(file, error);
+  }
+}
+
+/**
+ * One that is there is not opened: closing it would end the locks that this process has on it,
+ * also those of a store that is in use (POSIX).
+ */
+function makeFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600));
+  } catch (error) {
+    if (code(error) !== 'EEXIST') throw error;
   }
 }
 

@@ -29,12 +29,17 @@ class Writer {
   ) {}
 
   /** @param fileLimit what `ulimit -f` takes: no file may grow larger. */
-  static start(file: string, count: number, fileLimit: number | 'unlimited'): Writer {
+  static start(
+    file: string,
+    count: number,
+    fileLimit: number | 'unlimited',
+    stderr: 'inherit' | 'ignore' = 'inherit',
+  ): Writer {
     const limit = `ulimit -f ${fileLimit}; exec "$@"`;
     const hooks = ['--import', './test/support/run-typescript.mjs'];
     const program = ['test/support/store-writer.ts', file, `${count}`, '7'];
     const process = spawn('sh', ['-c', limit, 'sh', execPath, ...hooks, ...program], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', stderr],
     });
     return new Writer(process, createInterface({ input: process.stdout }));
   }
@@ -86,6 +91,16 @@ test.each([1, 20, 333])(
     await store.close();
   },
 );
+
+test('a second store that this process refused leaves the first its lock', async () => {
+  const file = join(folder, 'twice', 'tasks.sqlite');
+  const store = openStore(file);
+  expect(() => openStore(file)).toThrow(/is in use by another engine/);
+  const writer = Writer.start(file, 1, 'unlimited', 'ignore');
+  expect(await writer.listen()).toEqual([1, null]);
+  expect(writer.said.asked.size).toBe(0);
+  await store.close();
+});
 
 test('when the system refuses to write more, exactly what was acknowledged is there', async () => {
   const file = join(folder, 'refused', 'tasks.sqlite');

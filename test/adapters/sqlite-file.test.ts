@@ -153,7 +153,7 @@ describe('a file that can not be used is refused in one line, and left as it is:
 
   test('a folder in place of the file', () => {
     mkdirSync(file);
-    expect(refusal()).toMatch(/can't be written \(EISDIR\)/);
+    expect(refusal()).toMatch(/can't be used \(unable to open database file\)/);
   });
 });
 
