@@ -191,7 +191,7 @@ function authSettings(
       "'oidc' with TASKS_BACKEND=google, since 'local' trusts the embedded engine",
     );
   }
-  const audience = env.text('OIDC_AUDIENCE');
+  const audience = env.matching('OIDC_AUDIENCE', /^[\x21-\x7e]+$/, 'one audience without spaces');
   const expected = "an https issuer such as 'https://accounts.google.com'";
   const issuer = env.text('OIDC_ISSUER');
   const isPlain = env.url('OIDC_ISSUER', expected)?.protocol === 'http:';

@@ -1,5 +1,5 @@
 /** The process itself, as it is built: how it starts, why it doesn't, and how it ends. */
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,9 @@ import { startApp } from './support/app-process.js';
 import { Loopback } from './support/loopback.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+
+// Whole processes start and end here, maybe on a busy machine.
+jest.setTimeout(30_000);
 
 let root: string;
 /** Of an app that has run once. */
@@ -272,7 +275,7 @@ describe('a run', () => {
     (await arrived).end();
     expect((await request(`${other.url}/readyz`)).statusCode).toBe(200);
     expect(await other.kill('SIGTERM')).toBe(0);
-  }, 20_000);
+  });
 });
 
 test('the folder is for this user alone', () => {
