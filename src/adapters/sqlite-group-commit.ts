@@ -18,8 +18,19 @@ interface Write {
   readonly reject: (error: unknown) => void;
 }
 
+/** `now`: somebody waits for it. `soon`: it may wait a moment for others to share a commit. */
+export type Urgency = 'now' | 'soon';
+
+/**
+ * How long a write that isn't urgent waits. A commit costs a fsync however little is in it; this
+ * is far below what a retry or a drain would notice.
+ */
+const SOON_MS = 5;
+
 export class GroupCommit {
   private waiting: Write[] = [];
+  private turn: NodeJS.Immediate | undefined;
+  private timer: NodeJS.Timeout | undefined;
   private readonly begin: StatementSync;
   private readonly commit: StatementSync;
 
@@ -38,19 +49,24 @@ export class GroupCommit {
    *
    * @throws UNAVAILABLE when SQLite can't write, and whatever `apply` throws
    */
-  write<T>(apply: () => T): Promise<T> {
+  write<T>(apply: () => T, urgency: Urgency = 'now'): Promise<T> {
     if (!this.db.isOpen) {
       return Promise.reject(new CloudTasksError('UNAVAILABLE', 'The store is closed.'));
     }
     return new Promise<T>((resolve, reject) => {
-      // What else this turn of the event loop brings goes along.
-      if (this.waiting.length === 0) setImmediate(() => this.flush());
       this.waiting.push({ apply, resolve, reject });
+      // What else this turn of the event loop brings goes along.
+      if (urgency === 'now') this.turn ??= setImmediate(() => this.flush());
+      else this.timer ??= setTimeout(() => this.flush(), SOON_MS);
     });
   }
 
   /** Commits what waits, now. */
   flush(): void {
+    clearImmediate(this.turn);
+    clearTimeout(this.timer);
+    this.turn = undefined;
+    this.timer = undefined;
     this.settle(this.waiting.splice(0));
   }
 

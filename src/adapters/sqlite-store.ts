@@ -14,6 +14,7 @@ import type {
 import type { Instant } from '../engine/time.js';
 import { SqliteDamage } from './sqlite-damage.js';
 import { openSqliteFile, unusable } from './sqlite-file.js';
+import type { Urgency } from './sqlite-group-commit.js';
 import { GroupCommit } from './sqlite-group-commit.js';
 import { SqliteQueues } from './sqlite-queues.js';
 import {
@@ -47,6 +48,8 @@ export class SqliteStore implements TaskStore {
   private readonly known: SqliteQueues;
   /** The checksums cover it, so it must be known before the row is written. */
   private lastSeq: number;
+  /** The last update of each task that waits for its commit. */
+  private readonly updates = new Map<number, { isNeedless: boolean }>();
 
   /** @throws Error with a message of one line when the file can't be used: what, where, the cure. */
   constructor(options: SqliteStoreOptions) {
@@ -165,7 +168,11 @@ export class SqliteStore implements TaskStore {
   }
 
   updateTask(seq: number, change: (task: StoredTask) => TaskState): Promise<TaskState | undefined> {
+    const update = { isNeedless: false };
+    this.updates.set(seq, update);
     return this.commits.write(() => {
+      if (this.updates.get(seq) === update) this.updates.delete(seq);
+      if (update.isNeedless) return undefined;
       try {
         return this.changeTask(seq, change);
       } catch (error) {
@@ -173,10 +180,13 @@ export class SqliteStore implements TaskStore {
         this.damage.task(seq, error);
         return undefined;
       }
-    });
+    }, 'soon');
   }
 
-  removeTask(seq: number, tombstoneUntil: Instant): Promise<boolean> {
+  removeTask(seq: number, tombstoneUntil: Instant, urgency: Urgency = 'now'): Promise<boolean> {
+    // Most attempts end before their start is on disk: then it never has to be.
+    const update = this.updates.get(seq);
+    if (update) update.isNeedless = true;
     return this.commits.write(() => {
       const { sql } = this;
       const { changes } = sql.buryTask.run(tombstoneUntil, seq);
@@ -184,7 +194,7 @@ export class SqliteStore implements TaskStore {
       sql.deleteTask.run(seq);
       sql.deleteRequest.run(seq);
       return true;
-    });
+    }, urgency);
   }
 
   async removeExpired(now: Instant): Promise<void> {

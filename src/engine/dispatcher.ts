@@ -36,8 +36,8 @@ export interface DispatcherPorts {
 /** Tasks of one queue that are held in memory, at most twice as many; the rest waits on disk. */
 const WINDOW = 1000;
 
-/** The store is tried again this long after it refused to record an outcome. */
-const SETTLE_AGAIN: Duration = SECOND;
+/** A store that failed is tried again after this. */
+const STORE_AGAIN: Duration = SECOND;
 
 /** Why a request was cut, when that was not for the end of the engine. */
 const MISSED = 'dispatch deadline';
@@ -105,8 +105,9 @@ export class Dispatcher {
 
   /** Dispatches a task now, past rate, slots and pause; resolves to it once that is on record. */
   async run(task: StoredTask): Promise<StoredTask> {
-    const state = await this.attempt(task, { takesSlot: false, calledAt: this.ports.clock.now() });
-    return state ? { ...task, state } : task;
+    const calledAt = this.ports.clock.now();
+    const state = await this.attempt(task, { takesSlot: false, calledAt });
+    return { ...task, state: state ?? dispatched(task.state, calledAt) };
   }
 
   /** Sends what may be sent now, and sets one timer for what may be sent next. */
@@ -114,23 +115,33 @@ export class Dispatcher {
     this.timer?.cancel();
     this.timer = undefined;
     if (!this.running || this.queue.state !== 'RUNNING') return;
+    const { clock, onEvent } = this.ports;
+    try {
+      const next = this.sendDue();
+      if (next !== undefined) this.timer = clock.at(next, () => this.pump());
+    } catch (error) {
+      // A damaged file can fail any read: the other queues go on, and this one looks again.
+      onEvent({ type: 'store-failure', error });
+      this.timer = clock.at(clock.now() + STORE_AGAIN, () => this.pump());
+    }
+  }
+
+  /** The instant at which there is more to send; undefined when some other event will bring it. */
+  private sendDue(): Instant | undefined {
     const { clock } = this.ports;
-    for (;;) {
-      if (this.slotsTaken >= this.queue.rateLimits.maxConcurrentDispatches) return;
+    while (this.slotsTaken < this.queue.rateLimits.maxConcurrentDispatches) {
       const due = this.window.peek();
-      if (!due) return;
+      if (!due) return undefined;
       const now = clock.now();
       const at = Math.max(due.scheduleTime, this.bucket.nextAt(now));
-      if (at > now) {
-        this.timer = clock.at(at, () => this.pump());
-        return;
-      }
+      if (at > now) return at;
       this.window.pop();
       const task = this.stillDue(due);
       if (!task) continue;
       this.bucket.take(now);
       void this.attempt(task, { takesSlot: true });
     }
+    return undefined;
   }
 
   /** The window is told of nothing but creates: a task may be gone, moved or under way by RunTask. */
@@ -228,7 +239,7 @@ export class Dispatcher {
       ...(retryTime === undefined ? {} : { retryTime }),
     });
     if (retryTime === undefined) {
-      await this.untilRecorded(() => store.removeTask(task.seq, tombstoneUntil()));
+      await this.untilRecorded(() => store.removeTask(task.seq, tombstoneUntil(), 'soon'));
       return;
     }
     const state = await this.untilRecorded(() =>
@@ -246,7 +257,7 @@ export class Dispatcher {
     } catch (error) {
       if (this.abandoned) return undefined;
       onEvent({ type: 'store-failure', error });
-      await new Promise<void>((resolve) => clock.at(clock.now() + SETTLE_AGAIN, resolve));
+      await new Promise<void>((resolve) => clock.at(clock.now() + STORE_AGAIN, resolve));
       return this.untilRecorded(write);
     }
   }

@@ -88,12 +88,18 @@ export interface TaskStore {
   /** Refuses an id that is live or has a tombstone later than `now`. */
   createTask(task: Omit<StoredTask, 'seq'>, now: Instant): Promise<CreateOutcome>;
   /**
-   * Reads, changes and writes in one step. Resolves to the new state, or undefined when gone.
+   * Reads, changes and writes in one step. Resolves to the new state; to undefined when the task
+   * is gone, or is removed by a write that commits together with this one.
    * `change` sees the task without its body, and has no effects: it may be called more than once.
+   * Nobody waits for an attempt's record, so that it may wait a moment for others to commit with.
    */
   updateTask(seq: number, change: (task: StoredTask) => TaskState): Promise<TaskState | undefined>;
-  /** Leaves a tombstone. Resolves to false when the task was gone already. */
-  removeTask(seq: number, tombstoneUntil: Instant): Promise<boolean>;
+  /**
+   * Leaves a tombstone. Resolves to false when the task was gone already.
+   *
+   * @param urgency `soon` may wait a moment for others to commit with. Default `now`.
+   */
+  removeTask(seq: number, tombstoneUntil: Instant, urgency?: 'now' | 'soon'): Promise<boolean>;
   /** Drops tombstones that ended, tasks too (queue and task names). */
   removeExpired(now: Instant): Promise<void>;
   close(): Promise<void>;

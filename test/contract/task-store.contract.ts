@@ -466,18 +466,32 @@ export function describeTaskStore(name: string, open: () => TaskStore): void {
         expect(ids()).toEqual(['a']);
       });
 
+      test('of an update and a removal that come together leave a tombstone', async () => {
+        const { seq } = await create(sampleTask('a'));
+        const [, removed] = await Promise.all([
+          store.updateTask(seq, ({ state }) => ({ ...state, dispatchCount: 1 })),
+          store.removeTask(seq, LATER, 'soon'),
+        ]);
+        expect(removed).toBe(true);
+        expect(store.task(seq)).toBeUndefined();
+        expect(store.taskTombstone(QUEUE, 'a')).toBe(LATER);
+      });
+
       test('take effect in the order they were called', async () => {
         const { seq } = await create(sampleTask('a'));
         const time = ({ state }: StoredTask) => ({
           ...state,
           scheduleTime: state.scheduleTime * 2,
         });
-        const outcomes = await Promise.all([
+        const updates = await Promise.all([
           store.updateTask(seq, time),
           store.updateTask(seq, ({ state }) => ({
             ...state,
             scheduleTime: state.scheduleTime + 1,
           })),
+        ]);
+        expect(updates).toMatchObject([{ scheduleTime: 2000 }, { scheduleTime: 2001 }]);
+        const outcomes = await Promise.all([
           store.createTask(sampleTask('a'), NOW),
           store.removeTask(seq, LATER),
           store.createTask(sampleTask('a'), NOW),
@@ -487,8 +501,6 @@ export function describeTaskStore(name: string, open: () => TaskStore): void {
           store.createTask(sampleTask('a'), NOW),
         ]);
         expect(outcomes).toMatchObject([
-          { scheduleTime: 2000 },
-          { scheduleTime: 2001 },
           { refused: 'LIVE' },
           true,
           { refused: 'TOMBSTONED' },
