@@ -22,15 +22,18 @@ interface Write {
 export type Urgency = 'now' | 'soon';
 
 /**
- * How long a write that isn't urgent waits. A commit costs a fsync however little is in it; this
- * is far below what a retry or a drain would notice.
+ * How long a write that isn't urgent waits for others: so many times as long as the last commit
+ * took, which is mostly its fsync. A slow disk then takes no more than a fifth of the time.
  */
-const SOON_MS = 5;
+const PATIENCE = 4;
+const SHORTEST_WAIT_MS = 5;
+const LONGEST_WAIT_MS = 100;
 
 export class GroupCommit {
   private waiting: Write[] = [];
   private turn: NodeJS.Immediate | undefined;
   private timer: NodeJS.Timeout | undefined;
+  private wait = SHORTEST_WAIT_MS;
   private readonly begin: StatementSync;
   private readonly commit: StatementSync;
 
@@ -57,7 +60,7 @@ export class GroupCommit {
       this.waiting.push({ apply, resolve, reject });
       // What else this turn of the event loop brings goes along.
       if (urgency === 'now') this.turn ??= setImmediate(() => this.flush());
-      else this.timer ??= setTimeout(() => this.flush(), SOON_MS);
+      else this.timer ??= setTimeout(() => this.flush(), this.wait);
     });
   }
 
@@ -84,7 +87,10 @@ export class GroupCommit {
       return;
     }
     try {
+      const start = performance.now();
       this.commit.run();
+      const wait = PATIENCE * (performance.now() - start);
+      this.wait = Math.min(Math.max(wait, SHORTEST_WAIT_MS), LONGEST_WAIT_MS);
     } catch (error) {
       // A full or failing disk: it would fail each of them alike.
       this.undo();
