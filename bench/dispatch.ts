@@ -11,7 +11,9 @@ const TASKS_PER_QUEUE = 1000;
 const BODY = JSON.stringify({ to: 'someone@example.com', subject: 'hello', body: 'x'.repeat(100) });
 
 const child = fork(new URL('./dispatch-child.js', import.meta.url));
-const [{ url }] = (await once(child, 'message')) as [{ url: string }];
+const [{ url, headers }] = (await once(child, 'message')) as [
+  { url: string; headers: Record<string, string> },
+];
 
 const figures = await compare({
   name: `Dispatch: a backlog of ${QUEUES * TASKS_PER_QUEUE} durable tasks in ${QUEUES} queues`,
@@ -19,7 +21,7 @@ const figures = await compare({
   baseline: 'requests/s that a load generator gets from the same handler',
   floor: 0.5,
   rounds: 3,
-  measureBaseline: () => requestsPerSecond({ url, body: BODY, seconds: 5 }),
+  measureBaseline: () => requestsPerSecond({ url, headers, body: BODY, seconds: 5 }),
   measure: async () => {
     const drain: Drain = { queues: QUEUES, tasksPerQueue: TASKS_PER_QUEUE, body: BODY };
     child.send(drain);
@@ -28,4 +30,5 @@ const figures = await compare({
   },
 });
 child.kill();
+await once(child, 'exit');
 await writeResults('dispatch', figures);
