@@ -70,6 +70,7 @@ function tasksOptions(app: Settings): TasksModuleOptions {
             thread: backend.thread,
           },
           appEngineHosts: backend.appEngineHosts,
+          queuesFile: backend.queuesFile,
         }),
   };
 }

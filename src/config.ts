@@ -1,8 +1,12 @@
 /** Reads the environment: the one place that knows its names, defaults and rules. */
 import { registerAs } from '@nestjs/config';
+import { existsSync } from 'node:fs';
 import { Environment, parseUrl } from './environment.js';
 import type { Variables } from './setting-names.js';
 import { refuseUnknownNames, SettingsError } from './setting-names.js';
+
+/** Read where it is there. */
+const QUEUES_FILE = 'tasks.config.yaml';
 
 /** What the app runs with. Of a kind's own settings nothing is there when it isn't used. */
 export interface Settings {
@@ -32,6 +36,8 @@ export interface EmbeddedSettings {
   readonly secret?: string;
   /** Base address by App Engine service; without `default` that is the app's own. */
   readonly appEngineHosts: Readonly<Record<string, string>>;
+  /** Queues to create and update at the start. */
+  readonly queuesFile?: string;
   /** No variable sets it: the app's engine has a thread of its own. */
   readonly thread?: 'same';
 }
@@ -142,6 +148,7 @@ function embeddedSettings(env: Environment): EmbeddedSettings {
     /^[\x21-\x7e]{32,512}$/,
     'at least 32 printable characters without spaces',
   );
+  const queuesFile = env.text('QUEUES_FILE') ?? (existsSync(QUEUES_FILE) ? QUEUES_FILE : undefined);
   return {
     kind: 'embedded',
     host: env.matching('ENGINE_HOST', HOST_NAME, "an address such as '127.0.0.1'") ?? '127.0.0.1',
@@ -149,6 +156,7 @@ function embeddedSettings(env: Environment): EmbeddedSettings {
     dataDir: env.text('DATA_DIR') ?? './.data',
     ...(secret === undefined ? {} : { secret }),
     appEngineHosts: readAppEngineHosts(env),
+    ...(queuesFile === undefined ? {} : { queuesFile }),
   };
 }
 
@@ -159,6 +167,7 @@ function googleSettings(env: Environment): GoogleSettings {
     'ENGINE_SECRET',
     'DATA_DIR',
     'APP_ENGINE_HOSTS',
+    'QUEUES_FILE',
   ] as const) {
     if (env.isSet(name))
       env.refuse(name, 'nothing with TASKS_BACKEND=google, which has no embedded engine');

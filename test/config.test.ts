@@ -65,6 +65,7 @@ test('reads every setting', () => {
       'https://api.example.com, https://b.example.com;audience=https://b.example.com,http://127.0.0.1:9000',
     EXTERNAL_SERVICE_ACCOUNT: 'x@y',
     APP_ENGINE_HOSTS: 'default=http://127.0.0.1:8080,worker=http://127.0.0.1:8081/',
+    QUEUES_FILE: 'queue.yaml',
     PRODUCER_AUTH: 'none',
   });
   expect(settings).toEqual({
@@ -77,6 +78,7 @@ test('reads every setting', () => {
       dataDir: '/data',
       secret: 's'.repeat(32),
       appEngineHosts: { default: 'http://127.0.0.1:8080', worker: 'http://127.0.0.1:8081' },
+      queuesFile: 'queue.yaml',
     },
     projectId: 'other',
     location: 'europe-west1',

@@ -16,6 +16,11 @@ export interface CloudTasksOptions {
    * `default` that is the app's own address.
    */
   readonly appEngineHosts?: Readonly<Record<string, string>> | undefined;
+  /**
+   * A YAML file of queues, created and updated at the start when embedded. On Google, queues are
+   * somebody's decision, made elsewhere.
+   */
+  readonly queuesFile?: string | undefined;
 }
 
 export interface EmbeddedEngineOptions {

@@ -1,9 +1,10 @@
 /** The backend that runs in this process: the embedded engine, started and stopped with the app. */
 import { Logger } from '@nestjs/common';
+import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { EngineEvent, EngineEvents } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
-import { MILLISECOND } from '../../engine/time.js';
+import { eventLine } from '../../host/event-lines.js';
 import type { EngineOptions, RunningEngine } from '../../host/start-engine.js';
 import type { CloudTasksOptions, EmbeddedEngineOptions } from './cloud-tasks-options.js';
 import { locationName } from './cloud-tasks-options.js';
@@ -31,7 +32,16 @@ export class EmbeddedBackend extends QueueBackend {
     const location = locationName(options);
     // Only here: it brings the database, the HTTP client and the token issuer with it.
     const { startEngine } = await import('../../host/start-engine.js');
+    const { queuesFile } = options;
+    // Before the engine, so that a mistake in the file leaves no trace.
+    const apply = queuesFile === undefined ? undefined : await queuesOf(queuesFile);
     const engine = await startEngine(engineOptions(options.engine ?? {}));
+    try {
+      await apply?.(engine.api, location);
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
     return new EmbeddedBackend(location, engine, options.appEngineHosts ?? {});
   }
 
@@ -65,6 +75,21 @@ export class EmbeddedBackend extends QueueBackend {
   }
 }
 
+/** Loaded only where there is a file, and the parser with it. */
+async function queuesOf(
+  file: string,
+): Promise<(api: CloudTasksApi, location: string) => Promise<void>> {
+  const { readQueuesFile } = await import('../../host/queues-file.js');
+  const { applyQueues } = await import('../../host/apply-queues.js');
+  const plan = readQueuesFile(file);
+  return async (api, location) => {
+    for (const { kind, text } of await applyQueues(api, location, plan)) {
+      const matters = kind === 'drifted' || kind === 'refused';
+      logger[matters ? 'warn' : 'log'](text);
+    }
+  };
+}
+
 function engineOptions({ onEvent, ...options }: EmbeddedEngineOptions): EngineOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return {
@@ -76,36 +101,8 @@ function engineOptions({ onEvent, ...options }: EmbeddedEngineOptions): EngineOp
 }
 
 const logEvent: EngineEvents = (event: EngineEvent) => {
-  switch (event.type) {
-    case 'attempt':
-      logAttempt(event);
-      break;
-    case 'damaged-record':
-      logger.error(
-        `Set aside a damaged ${event.record.kind}: ${event.record.name} (${event.record.reason})`,
-      );
-      break;
-    default:
-      logger.error(`The engine failed: ${reasonOf(event.error)}`);
-  }
+  const { severity, text } = eventLine(event);
+  if (severity === 'debug') logger.debug(text);
+  else if (severity === 'warning') logger.warn(text);
+  else logger.error(text);
 };
-
-function logAttempt(event: Extract<EngineEvent, { type: 'attempt' }>): void {
-  const { queue, task, dispatchCount, result, duration, retryTime, gaveUp } = event;
-  const outcome =
-    result.kind === 'response'
-      ? `answered ${result.status}`
-      : result.kind === 'deadline'
-        ? 'not answered within its deadline'
-        : `not delivered (${result.reason})`;
-  const line = `Attempt ${dispatchCount} of ${queue}/tasks/${task} ${outcome} after ${Math.round(duration / MILLISECOND)} ms`;
-  if (gaveUp) logger.error(`${line}; given up`);
-  else if (retryTime === undefined) logger.debug(line);
-  else logger.warn(`${line}; tried again at ${new Date(retryTime / MILLISECOND).toISOString()}`);
-}
-
-function reasonOf(error: unknown): string {
-  return typeof error === 'object' && error !== null && 'message' in error
-    ? String(error.message)
-    : String(error);
-}

@@ -78,6 +78,7 @@ const KNOWN = [
   'emulatorHost',
   'engine',
   'appEngineHosts',
+  'queuesFile',
   'serviceUrl',
   'serviceAccount',
   'auth',

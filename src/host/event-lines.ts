@@ -1,0 +1,43 @@
+/** What the engine tells, as a line for a person. */
+import type { EngineEvent } from '../engine/ports.js';
+import { MILLISECOND } from '../engine/time.js';
+
+export interface EventLine {
+  readonly severity: 'debug' | 'warning' | 'error';
+  readonly text: string;
+}
+
+/** A success is `debug`, since there is one for nearly every task; `error` is for what is lost. */
+export function eventLine(event: EngineEvent): EventLine {
+  switch (event.type) {
+    case 'attempt':
+      return attemptLine(event);
+    case 'damaged-record': {
+      const { kind, name, reason } = event.record;
+      return { severity: 'error', text: `Set aside a damaged ${kind}: ${name} (${reason})` };
+    }
+    default:
+      return { severity: 'error', text: `The engine failed: ${reasonOf(event.error)}` };
+  }
+}
+
+function attemptLine(event: Extract<EngineEvent, { type: 'attempt' }>): EventLine {
+  const { queue, task, dispatchCount, result, duration, retryTime, gaveUp } = event;
+  const outcome =
+    result.kind === 'response'
+      ? `answered ${result.status}`
+      : result.kind === 'deadline'
+        ? 'not answered within its deadline'
+        : `not delivered (${result.reason})`;
+  const text = `Attempt ${dispatchCount} of ${queue}/tasks/${task} ${outcome} after ${Math.round(duration / MILLISECOND)} ms`;
+  if (gaveUp) return { severity: 'error', text: `${text}; given up` };
+  if (retryTime === undefined) return { severity: 'debug', text };
+  const next = new Date(retryTime / MILLISECOND).toISOString();
+  return { severity: 'warning', text: `${text}; tried again at ${next}` };
+}
+
+function reasonOf(error: unknown): string {
+  return typeof error === 'object' && error !== null && 'message' in error
+    ? String(error.message)
+    : String(error);
+}

@@ -1,0 +1,69 @@
+/** Reads queues from a YAML file, in whichever of its three forms it is written. */
+import { readFileSync } from 'node:fs';
+import { CloudTasksError } from '../engine/errors.js';
+import { newQueue } from '../engine/queue.js';
+import { printable } from '../printable.js';
+import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
+import { readOwnForm } from './queues-own-form.js';
+import { readQueueYaml } from './queues-queue-yaml.js';
+import { readResources } from './queues-resources.js';
+import { parseYaml } from './yaml-place.js';
+
+/** How each form is known, by the one key that only it has. */
+const FORMS = {
+  queues: readOwnForm,
+  queue: readQueueYaml,
+  resources: readResources,
+} as const;
+
+/**
+ * @param path our own form, Google's `queue.yaml`, or a list of `resources`
+ * @throws CloudTasksError INVALID_ARGUMENT with one line: the file, the line in it, the field, what
+ *   was expected and what came.
+ */
+export function readQueuesFile(path: string): QueuesPlan {
+  return planQueues(contentOf(path), path);
+}
+
+/** The same, of the file's content. */
+export function planQueues(content: string, file: string): QueuesPlan {
+  const root = parseYaml(content, printable(file, 200));
+  if (root.isNothing) root.refuse('queues:, queue: or resources:');
+  const names = new Set(root.entries().map(([name]) => name));
+  const forms = Object.entries(FORMS).filter(([name]) => names.has(name));
+  const [form, another] = forms;
+  if (another) throw root.error('expected one of queues:, queue: and resources:, got several');
+  // With none, our own form says which name it takes for which.
+  const plan = (form?.[1] ?? readOwnForm)(root);
+  checkQueues(plan.queues);
+  return plan;
+}
+
+function checkQueues(queues: readonly PlannedQueue[]): void {
+  const ids = new Map<string, PlannedQueue>();
+  for (const queue of queues) {
+    const first = ids.get(queue.id);
+    if (first)
+      throw queue.place.error(
+        `queue ${queue.id} is there twice, first in line ${first.place.line}`,
+      );
+    ids.set(queue.id, queue);
+    try {
+      newQueue({ ...queue.settings, name: `projects/p/locations/l/queues/${queue.id}` });
+    } catch (error) {
+      if (error instanceof CloudTasksError) throw queue.place.error(error.message);
+      throw error;
+    }
+  }
+}
+
+function contentOf(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why =
+      code === 'ENOENT' ? 'there is no such file' : `it can't be read (${code ?? 'error'})`;
+    throw new CloudTasksError('INVALID_ARGUMENT', `${printable(path, 200)}: ${why}`, { cause });
+  }
+}

@@ -1,0 +1,129 @@
+/** Our own form of a queues file: queues by id, their settings by the API's JSON names. */
+import type { QueueInput } from '../engine/cloud-tasks-api.js';
+import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
+import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
+import type { YamlPlace } from './yaml-place.js';
+
+const SERVICE = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
+const MOST_INT32 = 2 ** 31 - 1;
+
+/**
+ * What Cloud Tasks reads zeros as is its default, and nobody who writes a zero means that: they
+ * are refused, but where the default is zero.
+ */
+const READERS = {
+  maxDispatchesPerSecond: (place: YamlPlace) =>
+    place.number(
+      (value) => value > 0 && value <= 500,
+      "a number above 0, at most 500 (a queue is stopped by 'state: PAUSED')",
+    ),
+  maxConcurrentDispatches: (place: YamlPlace) =>
+    place.number(whole(1, 5000), 'a whole number from 1 to 5000'),
+  maxAttempts: (place: YamlPlace) =>
+    place.number(
+      (value) => value === -1 || whole(1, MOST_INT32)(value),
+      'a whole number of at least 1, or -1 for no limit',
+    ),
+  maxRetryDuration: (place: YamlPlace) =>
+    place.duration(
+      (value) => value >= 0 && value % 1_000_000 === 0,
+      "whole seconds such as '1h', or '0s' for no limit",
+    ),
+  minBackoff: backoff,
+  maxBackoff: backoff,
+  maxDoublings: (place: YamlPlace) =>
+    place.number(whole(1, MOST_INT32), 'a whole number of at least 1'),
+};
+type Setting = keyof typeof READERS;
+
+const RATE_LIMITS = ['maxDispatchesPerSecond', 'maxConcurrentDispatches'] as const;
+const RETRY_CONFIG = [
+  'maxAttempts',
+  'maxRetryDuration',
+  'minBackoff',
+  'maxBackoff',
+  'maxDoublings',
+] as const;
+/** Plain under the queue, as nobody could mistake them; or in the API's groups, as it shows them. */
+export const SETTINGS: readonly Setting[] = [...RATE_LIMITS, ...RETRY_CONFIG];
+const GROUPS = [
+  'rateLimits',
+  'retryConfig',
+  'appEngineRoutingOverride',
+  'stackdriverLoggingConfig',
+] as const;
+
+export function readOwnForm(root: YamlPlace): QueuesPlan {
+  const queues = root.fields(['queues']).get('queues') ?? root.refuse('queues:');
+  return {
+    queues: queues.isNothing ? [] : queues.entries().map(([id, place]) => readQueue(id, place)),
+    notApplied: [],
+  };
+}
+
+function readQueue(id: string, place: YamlPlace): PlannedQueue {
+  if (!QUEUE_ID.test(id)) throw place.error(`expected ${QUEUE_ID_EXPECTED} as its name`);
+  // `email-queue:` alone is a queue with every default.
+  if (place.isNothing) return { id, settings: {}, place };
+  const fields = place.fields([...SETTINGS, ...GROUPS, 'state']);
+  const settings = new Map<string, YamlPlace>();
+  const add = (name: string, at: YamlPlace) => {
+    const first = settings.get(name);
+    if (first) throw at.error(`${name} is there twice, first in line ${first.line}`);
+    settings.set(name, at);
+  };
+  for (const [name, at] of fields) if (isSetting(name)) add(name, at);
+  for (const [name, at] of fields.get('rateLimits')?.fields(RATE_LIMITS) ?? []) add(name, at);
+  for (const [name, at] of fields.get('retryConfig')?.fields(RETRY_CONFIG) ?? []) add(name, at);
+  const state = fields.get('state')?.oneOf(['RUNNING', 'PAUSED'] as const);
+  return {
+    id,
+    settings: { ...readSettings(settings), ...routing(fields), ...logging(fields) },
+    ...(state === undefined ? {} : { state }),
+    place,
+  };
+}
+
+/** The settings by the API's names, each read and put into the API's group. */
+export function readSettings(
+  fields: ReadonlyMap<string, YamlPlace>,
+): Pick<QueueInput, 'rateLimits' | 'retryConfig'> {
+  const read = (names: readonly Setting[]) =>
+    Object.fromEntries(
+      names.flatMap((name) => {
+        const place = fields.get(name);
+        return place ? [[name, READERS[name](place)]] : [];
+      }),
+    );
+  return { rateLimits: read(RATE_LIMITS), retryConfig: read(RETRY_CONFIG) };
+}
+
+function isSetting(name: string): name is Setting {
+  return (SETTINGS as readonly string[]).includes(name);
+}
+
+function routing(fields: ReadonlyMap<string, YamlPlace>): Partial<QueueInput> {
+  const parts = fields.get('appEngineRoutingOverride')?.fields(['service', 'version', 'instance']);
+  if (!parts) return {};
+  const read = [...parts].map(([name, place]) => [
+    name,
+    place.text(SERVICE, 'a name of small letters, digits and hyphens'),
+  ]);
+  return { appEngineRoutingOverride: Object.fromEntries(read) as Record<string, string> };
+}
+
+function logging(fields: ReadonlyMap<string, YamlPlace>): Partial<QueueInput> {
+  const ratio = fields.get('stackdriverLoggingConfig')?.fields(['samplingRatio']);
+  const place = ratio?.get('samplingRatio');
+  if (!place) return {};
+  const samplingRatio = place.number((value) => value >= 0 && value <= 1, 'a number from 0 to 1');
+  return { stackdriverLoggingConfig: { samplingRatio } };
+}
+
+function backoff(place: YamlPlace): number {
+  return place.duration((value) => value > 0, "a duration above zero, such as '500ms' or '10s'");
+}
+
+function whole(least: number, most: number): (value: number) => boolean {
+  return (value) => Number.isInteger(value) && value >= least && value <= most;
+}

@@ -1,0 +1,156 @@
+/** A value in a YAML file that knows its place, so that an error can say where it is. */
+import type { Node, Pair } from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { nearestName } from '../did-you-mean.js';
+import type { CloudTasksError } from '../engine/errors.js';
+import { invalidArgument } from '../engine/errors.js';
+import type { Duration } from '../engine/time.js';
+import { DAY, HOUR, MILLISECOND, MINUTE, SECOND } from '../engine/time.js';
+import { printable } from '../printable.js';
+
+const UNITS: Readonly<Record<string, Duration>> = {
+  ms: MILLISECOND,
+  s: SECOND,
+  m: MINUTE,
+  h: HOUR,
+  d: DAY,
+};
+
+interface Source {
+  readonly file: string;
+  readonly lineAt: (offset: number) => number;
+  /** What an alias such as `*defaults` stands for. */
+  readonly resolve: (node: unknown) => unknown;
+}
+
+/**
+ * @param file how errors name it
+ * @throws CloudTasksError INVALID_ARGUMENT: `tasks.yaml:3: not valid YAML: …`
+ */
+export function parseYaml(text: string, file: string): YamlPlace {
+  const lines = new LineCounter();
+  const document = parseDocument<Node>(text, { lineCounter: lines, prettyErrors: false });
+  const lineAt = (offset: number) => lines.linePos(offset).line;
+  // A warning is a tag that nobody knows, which would be left out without a word.
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem) {
+    const message = printable(problem.message, 200);
+    throw invalidArgument(`${file}:${lineAt(problem.pos[0])}: not valid YAML: ${message}`);
+  }
+  const resolve = (node: unknown) => (isAlias(node) ? node.resolve(document) : node);
+  return new YamlPlace({ file, lineAt, resolve }, '', document.contents, 1);
+}
+
+export class YamlPlace {
+  private readonly node: unknown;
+
+  constructor(
+    private readonly source: Source,
+    /** `queues.email-queue.maxAttempts`; empty for the whole file. */
+    readonly path: string,
+    node: unknown,
+    readonly line: number,
+  ) {
+    this.node = source.resolve(node);
+  }
+
+  get isNothing(): boolean {
+    return this.node === null || (isScalar(this.node) && this.node.value === null);
+  }
+
+  /** The fields of a map by name; a name that isn't known is refused. */
+  fields(known: readonly string[]): Map<string, YamlPlace> {
+    const fields = new Map(this.entries());
+    for (const [name, place] of fields) {
+      if (!known.includes(name)) place.refuseName(name, known);
+    }
+    return fields;
+  }
+
+  /** The fields of a map whose names are free. */
+  entries(): [name: string, place: YamlPlace][] {
+    if (!isMap(this.node)) this.refuse('a map');
+    const { items } = this.node;
+    return items.map((pair: Pair) => {
+      const key = this.source.resolve(pair.key);
+      if (!isScalar(key)) return this.refuse('names that are plain text');
+      const name = key.source ?? String(key.value);
+      const path = this.path ? `${this.path}.${name}` : name;
+      const line = key.range ? this.source.lineAt(key.range[0]) : this.line;
+      return [name, new YamlPlace(this.source, path, pair.value, line)];
+    });
+  }
+
+  items(): YamlPlace[] {
+    if (!isSeq(this.node)) this.refuse('a list');
+    return this.node.items.map((item: unknown, index) => {
+      const { range } = item as { readonly range?: readonly [number, ...unknown[]] | null };
+      const line = range ? this.source.lineAt(range[0]) : this.line;
+      return new YamlPlace(this.source, `${this.path}[${index}]`, item, line);
+    });
+  }
+
+  /** Text, also where YAML would take it for a number: a queue may be called `007`. */
+  text(pattern: RegExp, expected: string): string {
+    const value = this.scalar();
+    const text = typeof value === 'string' ? value : typeof value === 'number' ? this.shown() : '';
+    return pattern.test(text) ? text : this.refuse(expected);
+  }
+
+  number(isRight: (value: number) => boolean, expected: string): number {
+    const value = this.scalar();
+    return typeof value === 'number' && isRight(value) ? value : this.refuse(expected);
+  }
+
+  oneOf<Value extends string | boolean>(values: readonly Value[]): Value {
+    const found = values.find((value) => value === this.scalar());
+    return found ?? this.refuse(values.map((value) => `'${String(value)}'`).join(' or '));
+  }
+
+  /** `500ms`, `0.1s`, `10m`, `1h`, `30d`; a bare number is refused, since it has no unit. */
+  duration(isRight: (value: Duration) => boolean, expected: string): Duration {
+    const value = this.scalar();
+    const [, count, unit = ''] =
+      typeof value === 'string' ? (/^(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|h|d)$/.exec(value) ?? []) : [];
+    const duration = Math.round(Number(count) * (UNITS[unit] ?? NaN));
+    return isRight(duration) ? duration : this.refuse(expected);
+  }
+
+  refuse(expected: string): never {
+    throw this.error(`expected ${expected}, got ${this.came()}`);
+  }
+
+  /** `tasks.yaml:7: queues.email-queue.maxAttempts: <problem>` */
+  error(problem: string): CloudTasksError {
+    const { file } = this.source;
+    const path = this.path === '' ? '' : ` ${printable(this.path, 200)}:`;
+    return invalidArgument(`${file}:${this.line}:${path} ${problem}`, this.path || undefined);
+  }
+
+  private refuseName(name: string, known: readonly string[]): never {
+    const nearest = nearestName(name, known);
+    throw this.error(
+      nearest === undefined
+        ? `not a field here, expected one of ${known.join(', ')}`
+        : `not a field here, did you mean ${nearest}?`,
+    );
+  }
+
+  private scalar(): unknown {
+    return isScalar(this.node) ? this.node.value : undefined;
+  }
+
+  private came(): string {
+    if (this.isNothing) return 'nothing';
+    if (this.node === undefined) return 'an alias of nothing';
+    if (isMap(this.node)) return 'a map';
+    if (isSeq(this.node)) return 'a list';
+    const shown = printable(this.shown());
+    return typeof this.scalar() === 'string' ? `'${shown}'` : shown;
+  }
+
+  /** As it stands in the file. */
+  private shown(): string {
+    return isScalar(this.node) ? (this.node.source ?? String(this.node.value)) : '';
+  }
+}

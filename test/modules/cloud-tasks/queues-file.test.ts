@@ -1,0 +1,57 @@
+/** The app with a file of queues, as a process: applied at every start, and refused as a whole. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { startApp } from '../../support/app-process.js';
+
+const MAIN = fileURLToPath(new URL('../../../dist/main.js', import.meta.url));
+
+let folder: string;
+let file: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'queues-file-'));
+  file = join(folder, 'queues.yaml');
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** What one start says of queues. */
+async function linesOfAStart(content: string): Promise<string[]> {
+  writeFileSync(file, content);
+  const app = await startApp({ DATA_DIR: join(folder, 'data'), QUEUES_FILE: file });
+  expect(await app.kill('SIGTERM')).toBe(0);
+  return app.lines
+    .map((line) => (JSON.parse(line) as { message: string }).message)
+    .filter((message) => message.startsWith('Queue '));
+}
+
+test('a start creates what is missing, updates what differs, and else says nothing', async () => {
+  expect(await linesOfAStart('queues: { mail: { maxAttempts: 3 } }')).toEqual([
+    'Queue mail created.',
+  ]);
+  expect(await linesOfAStart('queues: { mail: { maxAttempts: 3 } }')).toEqual([]);
+  expect(await linesOfAStart('queues: { mail: { maxAttempts: 4 } }')).toEqual([
+    'Queue mail updated: retryConfig.maxAttempts 3 -> 4.',
+  ]);
+});
+
+test('a mistake in the file ends the start on one line, before anything is made', async () => {
+  writeFileSync(file, 'queues:\n  mail:\n    maxAtempts: 3\n');
+  const dataDir = join(folder, 'untouched');
+  const child = spawn(process.execPath, [MAIN], {
+    env: { ...process.env, PORT: '0', ENGINE_PORT: '0', DATA_DIR: dataDir, QUEUES_FILE: file },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  let stderr = '';
+  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect(stderr).toBe(
+    `nest-cloud-tasks: ${file}:3: queues.mail.maxAtempts: not a field here, did you mean maxAttempts?\n`,
+  );
+  expect(existsSync(dataDir)).toBe(false);
+});
