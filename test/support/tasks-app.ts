@@ -13,11 +13,28 @@ export const EMBEDDED = {
 /** What was logged, a line each; nothing of it is printed. */
 export class RecordedLog implements LoggerService {
   readonly lines: string[] = [];
-  readonly log = (...parts: unknown[]) => void this.lines.push(parts.join(' '));
+  private readonly awaited = new Set<(line: string) => void>();
+  readonly log = (...parts: unknown[]) => {
+    const line = parts.join(' ');
+    this.lines.push(line);
+    this.awaited.forEach((check) => check(line));
+  };
   readonly error = this.log;
   readonly warn = this.log;
   readonly debug = this.log;
   readonly verbose = this.log;
+
+  /** The first line from now on that matches. */
+  line(pattern: RegExp): Promise<string> {
+    return new Promise((resolve) => {
+      const check = (line: string) => {
+        if (!pattern.test(line)) return;
+        this.awaited.delete(check);
+        resolve(line);
+      };
+      this.awaited.add(check);
+    });
+  }
 
   get text(): string {
     return this.lines.join('\n');
@@ -39,8 +56,7 @@ export async function makeApp(
   log = new RecordedLog(),
 ): Promise<INestApplication> {
   const { features = controllers, ...metadata } = parts;
-  class AppModule {}
-  Module({
+  @Module({
     ...metadata,
     controllers,
     imports: [
@@ -48,7 +64,8 @@ export async function makeApp(
       TasksModule.forFeature(features),
       ...(metadata.imports ?? []),
     ],
-  })(AppModule);
+  })
+  class AppModule {}
   const app = await NestFactory.create(AppModule, { logger: log, abortOnError: false });
   running.push(app);
   return app;

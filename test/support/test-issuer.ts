@@ -7,9 +7,7 @@ import { Loopback } from './loopback.js';
 export const AUDIENCE = 'https://app.example.com';
 export const ACCOUNT = 'tasks@project.iam.gserviceaccount.com';
 
-export interface Claims {
-  readonly [name: string]: unknown;
-}
+export type Claims = Readonly<Record<string, unknown>>;
 
 export class TestIssuer {
   readonly first = new SigningKey('key-1');
@@ -25,7 +23,9 @@ export class TestIssuer {
 
   static async start(): Promise<TestIssuer> {
     const issuer = new TestIssuer();
-    issuer.url = await issuer.loopback.http((request, response) => issuer.answer(request, response));
+    issuer.url = await issuer.loopback.http((request, response) =>
+      issuer.answer(request, response),
+    );
     return issuer;
   }
 

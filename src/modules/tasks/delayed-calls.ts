@@ -23,9 +23,6 @@ export class DelayedCalls {
     controller: abstract new (...args: never[]) => Controller,
   ): Tasks<Controller> {
     const handlers = handlersOf(controller);
-    if (handlers.size === 0) {
-      throw new Error(`TasksModule.forFeature: ${controller.name} has no @Task.`);
-    }
     this.controllers.add(controller);
     const calls = [...handlers].map(([method, mark]) => [
       method,

@@ -102,7 +102,9 @@ function readParameter(key: string, entry: ParameterMetadata): HandlerParameter 
     case 'QUERY':
       return parameter(name === undefined ? 'whole-query' : 'query');
     case 'BODY':
-      if (name !== undefined && name in Object.prototype) return `@Body('${name}')`;
+      if (name !== undefined && name in Object.prototype) {
+        return `@Body('${name}'), which every object has`;
+      }
       return parameter(name === undefined ? 'body' : 'body-field');
     case 'HEADERS':
       if (name === undefined) return '@Headers() without a name';

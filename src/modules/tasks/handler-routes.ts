@@ -155,6 +155,11 @@ export class HandlerRoutes {
       }
     }
     const versionHeader = this.versionHeader(controller, route, refuse);
+    for (const { index, place, name: header } of parameters) {
+      if (place === 'header' && header.toLowerCase() === versionHeader?.[0]) {
+        refuse(`argument ${index + 1} is the header that picks its version`);
+      }
+    }
     const firstRoute = versionHeader
       ? // Others may have the same path, each for its version.
         () => route

@@ -48,11 +48,20 @@ export function readTaskBodies(
   });
 }
 
-/** JSON as its value, other text as a string, anything else as a `Buffer`. */
+/** JSON as its value, other text as a string, anything else as a `Buffer`, nothing as undefined. */
 function parse(request: Request, response: Response, next: NextFunction): void {
-  // Forms are for Nest's own parsers, and for those that read files.
-  if (request.is(['urlencoded', 'multipart'])) next();
-  else if (request.is(['json', '+json'])) json(request, response, next);
-  else if (request.is('text/*')) text(request, response, next);
-  else raw(request, response, next);
+  if (request.headers['content-length'] === '0') {
+    // Taken in all the same, or Nest's parser would make `{}` of it.
+    raw(request, response, (error?: unknown) => {
+      request.body = undefined;
+      next(error);
+    });
+  } else if (request.is(['urlencoded', 'multipart'])) {
+    // Forms are for Nest's own parsers, and for those that read files.
+    next();
+  } else if (request.is(['json', '+json'])) {
+    json(request, response, next);
+  } else {
+    (request.is('text/*') ? text : raw)(request, response, next);
+  }
 }

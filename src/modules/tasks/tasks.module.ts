@@ -17,6 +17,7 @@ import { DelayedCalls } from './delayed-calls.js';
 import { HandlerRoutes } from './handler-routes.js';
 import { readTaskBodies } from './task-bodies.js';
 import { tasksToken } from './task-decorators.js';
+import { handlersOf } from './task-metadata.js';
 import { TaskSender } from './task-sender.js';
 import type { TasksModuleOptions } from './tasks-options.js';
 import { TasksSettings } from './tasks-options.js';
@@ -76,11 +77,16 @@ export class TasksModule {
 
   /** Makes the delayed calls of these controllers injectable in the module that imports this. */
   static forFeature(controllers: readonly Type<object>[]): DynamicModule {
-    const providers = controllers.map((controller) => ({
-      provide: tasksToken(controller),
-      inject: [DelayedCalls],
-      useFactory: (calls: DelayedCalls) => calls.of(controller),
-    }));
+    const providers = controllers.map((controller) => {
+      if (handlersOf(controller).size === 0) {
+        throw new Error(`TasksModule.forFeature: ${controller.name} has no @Task.`);
+      }
+      return {
+        provide: tasksToken(controller),
+        inject: [DelayedCalls],
+        useFactory: (calls: DelayedCalls) => calls.of(controller),
+      };
+    });
     return {
       module: TasksModule,
       providers,

@@ -27,9 +27,8 @@ const now = () => clock.now() / SECOND;
 const token = (changes: Claims = {}, header: Claims = {}) =>
   issuer.first.sign(issuer.claims(now(), changes), header);
 const without = (name: string) => {
-  const claims: Record<string, unknown> = { ...issuer.claims(now()) };
-  delete claims[name];
-  return issuer.first.sign(claims);
+  const claims = Object.entries(issuer.claims(now()));
+  return issuer.first.sign(Object.fromEntries(claims.filter(([claim]) => claim !== name)));
 };
 
 /** The status that the values of the `Authorization` header are answered with; 200 when let in. */
@@ -153,7 +152,7 @@ describe('a signature', () => {
   });
 
   test('of other claims', async () => {
-    const [head, , signature] = token().split('.');
+    const [head = '', , signature = ''] = token().split('.');
     const claims = encode(issuer.claims(now(), { email: 'other@example.com' }));
     expect(await statusOfToken(`${head}.${claims}.${signature}`)).toBe(401);
   });

@@ -1,0 +1,84 @@
+/** What must and must not compile: run by the type check of the whole project. */
+import type { Delayable, TaskContext, TaskOptions, TaskRef, Tasks } from '../../../src/index.js';
+
+declare class Email {
+  to: string;
+  subject?: string;
+}
+
+declare class Handlers {
+  send(email: Email, task: TaskContext): Promise<void>;
+  many(id: string, count: number, tags: string[] | undefined, task: TaskContext): Promise<void>;
+  none(): Promise<void>;
+  only(task: TaskContext): Promise<void>;
+  plain(email: Email): void;
+  optional(id: string, note?: string): Promise<string>;
+  anything(body: any): Promise<void>; // eslint-disable-line @typescript-eslint/no-explicit-any -- users have it
+  /** Looks like a context, but is the task's own data. */
+  lookalike(facts: { queue: string; taskId: string }): Promise<void>;
+  readonly setting: string;
+}
+
+declare const tasks: Tasks<Handlers>;
+declare const context: TaskContext;
+const email = { to: 'ada@example.com' };
+
+export const good: Promise<TaskRef>[] = [
+  tasks.send.delay(email),
+  tasks.send.options({ countdown: '30m', taskId: 'welcome-42' }).delay(email),
+  tasks.many.delay('1', 2, ['a']),
+  tasks.many.delay('1', 2, undefined),
+  tasks.none.delay(),
+  tasks.only.delay(),
+  tasks.plain.delay(email),
+  tasks.optional.delay('1'),
+  tasks.optional.delay('1', 'note'),
+  tasks.anything.delay(1),
+  tasks.anything.delay({ any: 'thing' }),
+  tasks.lookalike.delay({ queue: 'q', taskId: 't' }),
+];
+export const typed: Delayable<[email: Email]> = tasks.send;
+
+// @ts-expect-error an argument is missing
+void tasks.send.delay();
+// @ts-expect-error an argument is of another type
+void tasks.send.delay('ada@example.com');
+// @ts-expect-error a field is missing
+void tasks.send.delay({ subject: 'Hello' });
+// @ts-expect-error a field is too many
+void tasks.send.delay({ to: 'ada@example.com', sbject: 'Hello' });
+// @ts-expect-error the context comes with each attempt
+void tasks.send.delay(email, context);
+// @ts-expect-error an argument is too many
+void tasks.none.delay(1);
+// @ts-expect-error the arguments are in another order
+void tasks.many.delay(2, '1', undefined);
+// @ts-expect-error an argument is missing, also where undefined would do
+void tasks.many.delay('1', 2);
+// @ts-expect-error an argument is missing
+void tasks.anything.delay();
+// @ts-expect-error the same holds after options
+void tasks.send.options({}).delay();
+// @ts-expect-error there is no such handler
+export type Misspelt = (typeof tasks)['sendd'];
+// @ts-expect-error a field is no handler
+export type Field = (typeof tasks)['setting'];
+// @ts-expect-error handlers are not to be replaced
+tasks.none = tasks.only;
+
+export const options: TaskOptions[] = [
+  { countdown: '1500ms' },
+  { dispatchDeadline: '30s', scheduleTime: new Date(), queue: 'q', headers: { a: 'b' } },
+  { target: 'app-engine' },
+  { target: { service: 'worker', version: undefined } },
+  // @ts-expect-error a bare number has no unit
+  { countdown: 30 },
+  // @ts-expect-error nor has this one
+  { countdown: '30' },
+  // @ts-expect-error there is no such unit
+  { countdown: '2w' },
+  // @ts-expect-error an unknown option
+  { quue: 'q' },
+  // @ts-expect-error a time is a Date
+  { scheduleTime: '2030-01-01' },
+];
