@@ -1,8 +1,7 @@
 /**
  * The engine's one port: small JSON documents over HTTP, nothing for strangers.
  *
- * Room is left for the rest of what this port will speak. REST under `/v2` becomes a handler
- * `(request, response)` that is asked before a path counts as unknown. gRPC comes in by `serveHttp2`.
+ * REST comes in by `serveRest`, which is asked before a path counts as unknown; gRPC by `serveHttp2`.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
@@ -39,6 +38,15 @@ export interface Answer {
   readonly json: object;
 }
 
+/** What answers requests by more than an exact path; undefined when it doesn't know the path. */
+export type Rest = (request: IncomingMessage) => Promise<TextAnswer | undefined>;
+
+export interface TextAnswer {
+  readonly status: number;
+  /** JSON, written already. */
+  readonly text: string;
+}
+
 /** What answers a method and an exact path, by `'GET /healthz'`; a GET answers HEAD too. */
 export type Routes = Readonly<Record<string, () => Answer | Promise<Answer>>>;
 
@@ -53,6 +61,8 @@ export interface EngineServerOptions {
 export class EngineServer {
   /** By path, then by method. Without routes yet, all is answered 503. */
   private routes: Map<string, Map<string, Routes[string]>> | undefined;
+
+  private rest: Rest = () => Promise.resolve(undefined);
 
   /** `http://127.0.0.1:8123`, with the port that was really taken. */
   readonly url: string;
@@ -106,6 +116,10 @@ export class EngineServer {
     this.routes = byPath;
   }
 
+  serveRest(rest: Rest): void {
+    this.rest = rest;
+  }
+
   /** Lets `serve` have the connections that open as HTTP/2; who serves them also ends them. */
   serveHttp2(serve: (socket: Socket) => void): void {
     this.shared = shareWithHttp2(this.http, serve);
@@ -128,9 +142,9 @@ export class EngineServer {
   }
 
   private async respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { status, json, allow } = await this.answer(request);
-    const body = JSON.stringify(json);
-    response.writeHead(status, {
+    const { allow, ...answer } = await this.answer(request);
+    const body = 'text' in answer ? answer.text : JSON.stringify(answer.json);
+    response.writeHead(answer.status, {
       ...HEADERS,
       'Content-Length': Buffer.byteLength(body),
       ...(allow === undefined ? {} : { Allow: allow }),
@@ -139,23 +153,29 @@ export class EngineServer {
     response.end(request.method === 'HEAD' ? undefined : body);
   }
 
-  private async answer(request: IncomingMessage): Promise<Answer & { allow?: string }> {
+  private async answer(
+    request: IncomingMessage,
+  ): Promise<(Answer | TextAnswer) & { allow?: string }> {
     if (this.onLoopback && !this.isAddressed(request)) {
       // A page of a site whose name was made to resolve to this machine would ask so.
       return failure(403, 'PERMISSION_DENIED', `This engine is called ${this.url}.`);
+    }
+    if (this.isFromElsewhere(request)) {
+      // A browser says whose page sends something; it would even send it without asking first.
+      return failure(403, 'PERMISSION_DENIED', 'This engine is not for pages of other sites.');
     }
     if (!this.routes) return failure(503, 'UNAVAILABLE', 'The engine is starting.');
     const { method = '', url = '' } = request;
     const [path = ''] = url.split('?', 1);
     const methods = this.routes.get(path);
-    if (!methods) return failure(404, 'NOT_FOUND', 'Nothing is served at this path.');
-    const route = methods.get(method);
-    if (!route) {
+    const route = methods?.get(method);
+    if (methods && !route) {
       const allow = [...methods.keys()].join(', ');
       return { ...failure(405, 'UNIMPLEMENTED', `This path allows ${allow}.`), allow };
     }
     try {
-      return await route();
+      const answer = route ? await route() : await this.rest(request);
+      return answer ?? failure(404, 'NOT_FOUND', 'Nothing is served at this path.');
     } catch (error) {
       this.options.onError(error);
       return failure(500, 'INTERNAL', 'Internal error.');
@@ -165,14 +185,34 @@ export class EngineServer {
   /** Whether the one `Host` is this machine's, whatever the port: it may have been forwarded. */
   private isAddressed(request: IncomingMessage): boolean {
     const [host = '', ...more] = request.headersDistinct['host'] ?? [];
-    const name = /^(\[[\da-f:.]+\]|[^:]+)(:\d+)?$/i.exec(host)?.[1]?.replace(/^\[|\]$/g, '');
-    if (more.length > 0 || name === undefined) return false;
+    const name = more.length > 0 ? undefined : hostName(host);
+    return name !== undefined && this.isOwn(name);
+  }
+
+  /**
+   * Whether a page of another origin sends this. With the port open to the network a page's own
+   * address is the one that it was asked at.
+   */
+  private isFromElsewhere(request: IncomingMessage): boolean {
+    const { origin, host = '' } = request.headers;
+    if (origin === undefined) return false;
+    const name = hostName(/^https?:\/\/([^/]*)$/i.exec(origin)?.[1] ?? '');
+    if (name === undefined) return true;
+    return !this.isOwn(name) && (this.onLoopback || name !== hostName(host));
+  }
+
+  private isOwn(name: string): boolean {
     return isLoopback(name) || name.toLowerCase() === this.options.host.toLowerCase();
   }
 }
 
 function failure(code: number, status: string, message: string): Answer {
   return { status: code, json: { error: { code, message, status } } };
+}
+
+/** The name or address in `name:port`, without an IPv6 address's brackets. */
+function hostName(host: string): string | undefined {
+  return /^(\[[\da-f:.]+\]|[^:]+)(:\d+)?$/i.exec(host)?.[1]?.replace(/^\[|\]$/g, '');
 }
 
 function isLoopback(host: string): boolean {

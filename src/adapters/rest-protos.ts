@@ -1,0 +1,15 @@
+/** Cloud Tasks' own protos with their annotations, as the package of Google's client has them. */
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import type { INamespace } from 'protobufjs';
+import protobuf from 'protobufjs';
+
+/** The compiled protos that gRPC uses have no annotations left; this file beside them has. */
+export async function loadProtos(): Promise<protobuf.Root> {
+  const compiled = createRequire(import.meta.url).resolve('@google-cloud/tasks/build/protos');
+  const text = await readFile(join(dirname(compiled), 'protos.json'), 'utf8');
+  const root = protobuf.Root.fromJSON(JSON.parse(text) as INamespace);
+  root.resolveAll();
+  return root;
+}
