@@ -6,6 +6,7 @@ import { GrpcServer } from '../adapters/grpc-server.js';
 import { HttpTransport } from '../adapters/http-transport.js';
 import { MemoryStore } from '../adapters/memory-store.js';
 import { OidcIssuer } from '../adapters/oidc-issuer.js';
+import { RestServer } from '../adapters/rest-server.js';
 import { SqliteStore } from '../adapters/sqlite-store.js';
 import { SystemClock } from '../adapters/system-clock.js';
 import { Engine } from '../engine/engine.js';
@@ -48,6 +49,11 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
     });
     const grpc = new GrpcServer({ api: engine, onError });
     server.serveHttp2((socket) => grpc.serve(socket));
+    const rest = new RestServer({
+      verbs: async () => (await import('../adapters/grpc-verbs.js')).grpcVerbs(engine),
+      onError,
+    });
+    server.serveRest(rest.answer);
     return {
       api: engine,
       url: server.url,
