@@ -8,19 +8,18 @@ export interface Load {
   readonly body: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly seconds: number;
+  readonly connections: number;
 }
 
-const CONNECTIONS = 100;
-
 /** Successful requests a second; any other answer ends the benchmark. */
-export async function requestsPerSecond({ url, body, headers, seconds }: Load): Promise<number> {
+export async function requestsPerSecond({ url, body, headers, ...load }: Load): Promise<number> {
   const result = await autocannon({
     url,
     method: 'POST',
     body,
     headers: { 'content-type': 'application/json', ...headers },
-    connections: CONNECTIONS,
-    duration: seconds,
+    connections: load.connections,
+    duration: load.seconds,
   });
   const failed = result.non2xx + result.errors;
   if (failed > 0) throw new Error(`${failed} of the requests to ${url} failed.`);
@@ -28,13 +27,14 @@ export async function requestsPerSecond({ url, body, headers, seconds }: Load): 
 }
 
 /** What the generator reaches against a server that does nothing, in a process of its own. */
-export async function ceiling(seconds: number): Promise<number> {
+export async function ceiling(load: Omit<Load, 'url' | 'body'>): Promise<number> {
   const server = createServer((request, response) => {
     request.resume().on('end', () => response.end('{}'));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  const reached = await requestsPerSecond({ url: `http://127.0.0.1:${port}`, body: '{}', seconds });
+  const url = `http://127.0.0.1:${port}`;
+  const reached = await requestsPerSecond({ ...load, url, body: '{}' });
   server.closeAllConnections();
   server.close();
   return reached;
