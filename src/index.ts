@@ -27,13 +27,17 @@ export { CloudTasksError } from './engine/errors.js';
 export type { ErrorCode } from './engine/errors.js';
 export type { Duration, Instant } from './engine/time.js';
 export type {
+  ApiVersion,
   AppEngineHttpRequest,
   AppEngineRouting,
   Attempt,
   CloudTasksApi,
+  CreateQueueRequest,
   CreateTaskRequest,
+  GetQueueRequest,
   HttpMethod,
   HttpRequest,
+  HttpTarget,
   ListQueuesRequest,
   ListTasksRequest,
   OAuthToken,
@@ -42,11 +46,15 @@ export type {
   Queue,
   QueueInput,
   QueueState,
+  QueueStats,
+  QueueType,
   RateLimits,
   RetryConfig,
   Task as TaskResource,
   TaskInput,
   TaskRequest,
+  UpdateQueueRequest,
+  UriOverride,
   View,
 } from './engine/cloud-tasks-api.js';
 export type { EngineEvent, EngineEvents } from './engine/ports.js';

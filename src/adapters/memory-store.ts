@@ -56,6 +56,10 @@ export class MemoryStore implements TaskStore {
     return order.slice(start, start + limit);
   }
 
+  countTasks(queue: string): number {
+    return this.kept.get(queue)?.tasks.size ?? 0;
+  }
+
   nextExpiry(): Instant | undefined {
     const all = [this.queueTombstones, ...[...this.kept.values()].map((kept) => kept.tombstones)];
     const earliest = all

@@ -54,6 +54,9 @@ export function prepareStatements(db: DatabaseSync) {
     seqsAfter: read<[seq: number]>(
       `${SEQ} FROM task INDEXED BY task_order WHERE queue = ? AND seq > ? ORDER BY seq LIMIT ?`,
     ),
+    countTasks: read<[count: number]>(
+      'SELECT count(*) FROM task INDEXED BY task_order WHERE queue = ?',
+    ),
     dueTogether: read<[seq: number, scheduleTime: number]>(
       `${DUE} WHERE queue = ? AND schedule_time = ? AND seq > ? ORDER BY seq LIMIT ?`,
     ),

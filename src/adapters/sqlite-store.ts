@@ -128,6 +128,11 @@ export class SqliteStore implements TaskStore {
     return places.map(([seq, scheduleTime]) => ({ seq, scheduleTime }));
   }
 
+  countTasks(queue: string): number {
+    const queueId = this.known.idOf(queue);
+    return queueId === undefined ? 0 : (this.sql.countTasks.get(queueId)?.[0] ?? 0);
+  }
+
   nextExpiry(): Instant | undefined {
     return this.sql.nextExpiry.get()?.[0] ?? undefined;
   }

@@ -1,16 +1,9 @@
 /** Tasks on the wire, as a caller gives them and as a server answers them. */
 import type { google } from '@google-cloud/tasks/build/protos';
-import type {
-  Attempt,
-  HttpMethod,
-  OAuthToken,
-  OidcToken,
-  Task,
-  TaskInput,
-  View,
-} from '../engine/cloud-tasks-api.js';
+import type { Attempt, HttpMethod, Task, TaskInput, View } from '../engine/cloud-tasks-api.js';
 import { invalidArgument } from '../engine/errors.js';
 import { routingFromWire } from './wire-queue.js';
+import { HTTP_METHODS, oauthTokenFromWire, oidcTokenFromWire } from './wire-request.js';
 import {
   fromBytes,
   fromDuration,
@@ -30,15 +23,7 @@ type WireAppEngineRequest = google.cloud.tasks.v2.IAppEngineHttpRequest;
 type WireView = google.cloud.tasks.v2.Task.View;
 type WireAttempt = google.cloud.tasks.v2.IAttempt;
 
-const METHODS = new WireEnum<HttpMethod, google.cloud.tasks.v2.HttpMethod>([
-  'POST',
-  'GET',
-  'HEAD',
-  'PUT',
-  'DELETE',
-  'PATCH',
-  'OPTIONS',
-]);
+const METHODS = new WireEnum<HttpMethod, google.cloud.tasks.v2.HttpMethod>(HTTP_METHODS);
 const VIEWS = new WireEnum<View, WireView>(['BASIC', 'FULL']);
 
 /** Outputs go along where they are there, for a server's answers. */
@@ -138,18 +123,8 @@ function httpRequestFromWire(wire: WireHttpRequest): HttpRequestInput {
     httpMethod: METHODS.from(wire.httpMethod, 'task.httpRequest.httpMethod'),
     headers: { ...wire.headers },
     body: fromBytes(wire.body),
-    oidcToken: oidcToken
-      ? present<OidcToken>({
-          serviceAccountEmail: oidcToken.serviceAccountEmail ?? '',
-          audience: fromText(oidcToken.audience),
-        })
-      : undefined,
-    oauthToken: oauthToken
-      ? present<OAuthToken>({
-          serviceAccountEmail: oauthToken.serviceAccountEmail ?? '',
-          scope: fromText(oauthToken.scope),
-        })
-      : undefined,
+    oidcToken: oidcToken ? oidcTokenFromWire(oidcToken) : undefined,
+    oauthToken: oauthToken ? oauthTokenFromWire(oauthToken) : undefined,
   });
 }
 

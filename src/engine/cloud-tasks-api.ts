@@ -14,7 +14,7 @@ export type View = 'BASIC' | 'FULL';
 export interface RateLimits {
   /** Tokens a second, fractions allowed. Default and most: 500. */
   maxDispatchesPerSecond: number;
-  /** Bucket size. Output only: `max(10, maxDispatchesPerSecond / 5)`. */
+  /** Bucket size, at most 500. v2 can't set it. Default `max(10, maxDispatchesPerSecond / 5)`. */
   maxBurstSize: number;
   /** Default 1000, most 5000. */
   maxConcurrentDispatches: number;
@@ -42,25 +42,87 @@ export interface AppEngineRouting {
   host?: string;
 }
 
+/** What of a task's URL a queue replaces; an absent part is left as the task has it. */
+export interface UriOverride {
+  scheme?: 'HTTP' | 'HTTPS';
+  /** Without a port. */
+  host?: string;
+  /** 0 removes the task's port. */
+  port?: number;
+  /** Empty removes the task's path; an absent `path` changes nothing. */
+  pathOverride?: { path?: string };
+  /** Without the question mark. Empty removes the task's query. */
+  queryOverride?: { queryParams?: string };
+  /** `IF_NOT_EXISTS` only fills in what a task's URL lacks. Default `ALWAYS`. */
+  uriOverrideEnforceMode?: 'IF_NOT_EXISTS' | 'ALWAYS';
+}
+
+/** What a queue replaces in each of its HTTP tasks when it sends them. App Engine tasks stay. */
+export interface HttpTarget {
+  uriOverride?: UriOverride;
+  /** One that has no body drops the task's. */
+  httpMethod?: HttpMethod;
+  /** Together at most 80 KB. */
+  headerOverrides?: { header: { key: string; value: string } }[];
+  /** Here `scope` is required. */
+  oauthToken?: OAuthToken;
+  /** Here `audience` is required. */
+  oidcToken?: OidcToken;
+}
+
+export type QueueType = 'PUSH' | 'PULL';
+
+/** How a queue is doing now. */
+export interface QueueStats {
+  /** All that are not finished, those in flight included. */
+  tasksCount: number;
+  /** When the first of them is to be sent; absent when there are none. */
+  oldestEstimatedArrivalTime?: Instant;
+  /** Attempts that ended in the last minute, whichever way. */
+  executedLastMinuteCount: number;
+  /** Attempts in flight. */
+  concurrentDispatchesCount: number;
+  /** Attempts a second that the queue allows itself now: less than its limit when throttled. */
+  effectiveExecutionRate: number;
+}
+
 export interface Queue {
   name: string;
   appEngineRoutingOverride?: AppEngineRouting;
+  httpTarget?: HttpTarget;
   rateLimits: RateLimits;
   retryConfig: RetryConfig;
   state: QueueState;
   /** Of the last purge; absent before the first. */
   purgeTime?: Instant;
   stackdriverLoggingConfig?: { samplingRatio: number };
+  /**
+   * How long a task may exist: then it is deleted, sent or not. 10 days to 10 years. Absent: 31
+   * days, or v2, which doesn't show it.
+   */
+  taskTtl?: Duration;
+  /** How long a finished task's name stays taken: 1 h to 9 days. Absent: the engine's default. */
+  tombstoneTtl?: Duration;
+  /** Only where a read mask names it. */
+  stats?: QueueStats;
 }
 
 /** A queue as a caller gives it: what is absent gets its default, outputs are ignored. */
 export interface QueueInput {
   name: string;
   appEngineRoutingOverride?: AppEngineRouting;
+  httpTarget?: HttpTarget;
   rateLimits?: Partial<RateLimits>;
   retryConfig?: Partial<RetryConfig>;
   stackdriverLoggingConfig?: { samplingRatio?: number };
+  taskTtl?: Duration;
+  tombstoneTtl?: Duration;
+  /** Default and only `PUSH`. */
+  type?: QueueType;
 }
+
+/** Whose rules a queue is written by. v2 takes `maxBurstSize` for an output, v2beta3 can set it. */
+export type ApiVersion = 'v2' | 'v2beta3';
 
 export interface OidcToken {
   serviceAccountEmail: string;
@@ -140,6 +202,28 @@ export interface ListQueuesRequest extends Page {
   parent: string;
   /** For example `state: PAUSED`; operators `<= < >= > != = :`. */
   filter?: string;
+  /** `stats` is answered only where it is named here. */
+  readMask?: string[];
+}
+
+export interface GetQueueRequest {
+  name: string;
+  /** `stats` is answered only where it is named here. */
+  readMask?: string[];
+}
+
+export interface CreateQueueRequest {
+  parent: string;
+  queue: QueueInput;
+  /** Default v2. */
+  version?: ApiVersion;
+}
+
+export interface UpdateQueueRequest {
+  queue: QueueInput;
+  updateMask?: string[];
+  /** Default v2. */
+  version?: ApiVersion;
 }
 
 export interface ListTasksRequest extends Page {
@@ -161,10 +245,10 @@ export interface TaskRequest {
 export interface CloudTasksApi {
   /** Lexicographic; most and default page 9800. */
   listQueues(request: ListQueuesRequest): Promise<{ queues: Queue[]; nextPageToken?: string }>;
-  getQueue(request: { name: string }): Promise<Queue>;
-  createQueue(request: { parent: string; queue: QueueInput }): Promise<Queue>;
+  getQueue(request: GetQueueRequest): Promise<Queue>;
+  createQueue(request: CreateQueueRequest): Promise<Queue>;
   /** Creates a missing queue. No mask means every field; a masked path without a value resets. */
-  updateQueue(request: { queue: QueueInput; updateMask?: string[] }): Promise<Queue>;
+  updateQueue(request: UpdateQueueRequest): Promise<Queue>;
   deleteQueue(request: { name: string }): Promise<void>;
   purgeQueue(request: { name: string }): Promise<Queue>;
   pauseQueue(request: { name: string }): Promise<Queue>;

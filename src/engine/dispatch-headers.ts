@@ -1,5 +1,6 @@
 /** The request of one attempt: its target, and the headers that the service adds or takes away. */
-import type { AppEngineRouting, Queue } from './cloud-tasks-api.js';
+import type { AppEngineRouting, HttpRequest, Queue } from './cloud-tasks-api.js';
+import { overridden } from './http-target.js';
 import type { Dispatch, StoredTask } from './ports.js';
 import { shortId } from './resource-name.js';
 import type { Instant } from './time.js';
@@ -8,20 +9,19 @@ import { SECOND } from './time.js';
 /** A task can't set these, whatever its target: they say where a request comes from. */
 const RESERVED = /^(host|content-length|x-engine-.*|x-google-.*|x-appengine-.*|x-cloudtasks-.*)$/i;
 
+/** The attempt as it is to be sent, and whose token it needs. */
+export interface Prepared {
+  readonly dispatch: Dispatch;
+  readonly idToken?: { readonly email: string; readonly audience: string };
+}
+
 /** The attempt as it is to be sent, but for its token. */
-export function toDispatch(task: StoredTask, queue: Queue): Dispatch {
+export function toDispatch(task: StoredTask, queue: Queue): Prepared {
   const { httpRequest, appEngineHttpRequest } = task.request;
-  if (httpRequest) {
-    return {
-      target: { kind: 'http', url: httpRequest.url },
-      method: httpRequest.httpMethod,
-      headers: { ...allowed(httpRequest.headers), ...taskHeaders('X-CloudTasks', task) },
-      ...(httpRequest.body ? { body: httpRequest.body } : {}),
-    };
-  }
+  if (httpRequest) return toHttp(task, overridden(httpRequest, queue.httpTarget));
   if (!appEngineHttpRequest) throw new Error(`Task ${task.id} has no target.`);
   const { service, version, instance } = routing(appEngineHttpRequest.appEngineRouting, queue);
-  return {
+  const dispatch: Dispatch = {
     target: {
       kind: 'app-engine',
       service: service ?? '',
@@ -33,6 +33,43 @@ export function toDispatch(task: StoredTask, queue: Queue): Dispatch {
     headers: { ...allowed(appEngineHttpRequest.headers), ...taskHeaders('X-AppEngine', task) },
     ...(appEngineHttpRequest.body ? { body: appEngineHttpRequest.body } : {}),
   };
+  return { dispatch };
+}
+
+function toHttp(task: StoredTask, request: HttpRequest): Prepared {
+  const { url, httpMethod, oidcToken, oauthToken, body } = request;
+  const own = allowed(request.headers);
+  const dispatch: Dispatch = {
+    target: { kind: 'http', url },
+    method: httpMethod,
+    headers: {
+      ...(oidcToken || oauthToken ? withoutAuthorization(own) : own),
+      ...taskHeaders('X-CloudTasks', task),
+    },
+    ...(body ? { body } : {}),
+  };
+  if (!oidcToken) return { dispatch };
+  const { serviceAccountEmail: email, audience } = oidcToken;
+  return { dispatch, idToken: { email, audience: audience || url } };
+}
+
+/** A token takes its place. One of OAuth only Google can make, so then there is none. */
+function withoutAuthorization(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'),
+  );
+}
+
+/**
+ * A queue's settings may lead a task elsewhere than it was created for, so this is looked at again.
+ *
+ * @throws when a token would go where anybody on the way can read it.
+ */
+export function checkTokenTarget({ target }: Dispatch, trustsHttp: (url: URL) => boolean): void {
+  const url = target.kind === 'http' ? URL.parse(target.url) : null;
+  if (url?.protocol === 'http:' && !trustsHttp(url)) {
+    throw new Error('a token may only be sent to an https:// URL');
+  }
 }
 
 /** The queue's routing beats the task's. */

@@ -1,9 +1,11 @@
 /** One queue's loop: due -> token -> slot -> send -> settle. Between two events nothing runs. */
 import type { AttemptResult } from './attempt.js';
 import { dispatched, failed, succeeded } from './attempt.js';
-import type { Queue } from './cloud-tasks-api.js';
-import { toDispatch } from './dispatch-headers.js';
+import type { Queue, QueueStats } from './cloud-tasks-api.js';
+import type { Prepared } from './dispatch-headers.js';
+import { checkTokenTarget, toDispatch } from './dispatch-headers.js';
 import { DueWindow } from './due-window.js';
+import { MinuteCounter } from './minute-counter.js';
 import type {
   Clock,
   Dispatch,
@@ -16,6 +18,7 @@ import type {
   TokenIssuer,
   Transport,
 } from './ports.js';
+import { taskTtl } from './queue.js';
 import { nextRetry } from './retry.js';
 import { shortId } from './resource-name.js';
 import { dispatchDeadline } from './task.js';
@@ -30,7 +33,9 @@ export interface DispatcherPorts {
   readonly tokens: TokenIssuer;
   readonly onEvent: EngineEvents;
   /** A settled task leaves its name behind until then. */
-  readonly tombstoneUntil: () => Instant;
+  readonly tombstoneUntil: (queue: Queue) => Instant;
+  /** Whether a token may go to this http:// URL. */
+  readonly trustsHttp: (url: URL) => boolean;
 }
 
 /** Tasks of one queue that are held in memory, at most twice as many; the rest waits on disk. */
@@ -48,6 +53,7 @@ export class Dispatcher {
   /** Attempts under way by task, the queue's own and those of RunTask. */
   private readonly inFlight = new Map<number, number>();
   private slotsTaken = 0;
+  private readonly executed = new MinuteCounter();
   private timer: Timer | undefined;
   private running = false;
   private abandoned = false;
@@ -110,6 +116,15 @@ export class Dispatcher {
     return { ...task, state: state ?? dispatched(task.state, calledAt) };
   }
 
+  stats(): Omit<QueueStats, 'tasksCount' | 'oldestEstimatedArrivalTime'> {
+    const { maxDispatchesPerSecond } = this.queue.rateLimits;
+    return {
+      executedLastMinuteCount: this.executed.total(this.ports.clock.now()),
+      concurrentDispatchesCount: [...this.inFlight.values()].reduce((sum, n) => sum + n, 0),
+      effectiveExecutionRate: maxDispatchesPerSecond,
+    };
+  }
+
   /** Sends what may be sent now, and sets one timer for what may be sent next. */
   private pump(): void {
     this.timer?.cancel();
@@ -148,7 +163,11 @@ export class Dispatcher {
   private stillDue(due: DueTask): StoredTask | undefined {
     if (this.inFlight.has(due.seq)) return undefined;
     const task = this.ports.store.task(due.seq);
-    return task?.state.scheduleTime === due.scheduleTime ? task : undefined;
+    if (task?.state.scheduleTime !== due.scheduleTime) return undefined;
+    // Too old: it waits for the sweep.
+    return task.request.createTime + taskTtl(this.queue) > this.ports.clock.now()
+      ? task
+      : undefined;
   }
 
   private attempt(
@@ -184,7 +203,7 @@ export class Dispatcher {
     const timer = clock.at(deadline, () => cut.abort(MISSED));
     this.cuts.add(cut);
     try {
-      const dispatch = await this.authorized(task, toDispatch(task, this.queue));
+      const dispatch = await this.authorized(toDispatch(task, this.queue));
       const result = await transport.send(dispatch, cut.signal);
       const missed = result.kind === 'no-response' && cut.signal.reason === MISSED;
       return missed ? { kind: 'deadline' } : result;
@@ -197,18 +216,11 @@ export class Dispatcher {
   }
 
   /** A token is made just before it is sent, so that a long wait can't let it expire. */
-  private async authorized(task: StoredTask, dispatch: Dispatch): Promise<Dispatch> {
-    const { httpRequest } = task.request;
-    const token = httpRequest?.oidcToken;
-    if (!httpRequest || !token) return dispatch;
-    const headers = Object.fromEntries(
-      Object.entries(dispatch.headers).filter(([name]) => name.toLowerCase() !== 'authorization'),
-    );
-    const idToken = await this.ports.tokens.idToken({
-      email: token.serviceAccountEmail,
-      audience: token.audience || httpRequest.url,
-    });
-    return { ...dispatch, headers: { ...headers, Authorization: `Bearer ${idToken}` } };
+  private async authorized({ dispatch, idToken }: Prepared): Promise<Dispatch> {
+    if (!idToken) return dispatch;
+    checkTokenTarget(dispatch, this.ports.trustsHttp);
+    const token = await this.ports.tokens.idToken(idToken);
+    return { ...dispatch, headers: { ...dispatch.headers, Authorization: `Bearer ${token}` } };
   }
 
   private async settle(
@@ -219,6 +231,7 @@ export class Dispatcher {
   ): Promise<void> {
     const { clock, store, onEvent, tombstoneUntil } = this.ports;
     const now = clock.now();
+    this.executed.add(now);
     const dispatchCount = task.state.dispatchCount + 1;
     const retryTime = succeeded(result)
       ? undefined
@@ -239,7 +252,9 @@ export class Dispatcher {
       ...(retryTime === undefined ? {} : { retryTime }),
     });
     if (retryTime === undefined) {
-      await this.untilRecorded(() => store.removeTask(task.seq, tombstoneUntil(), 'soon'));
+      await this.untilRecorded(() =>
+        store.removeTask(task.seq, tombstoneUntil(this.queue), 'soon'),
+      );
       return;
     }
     const state = await this.untilRecorded(() =>

@@ -1,13 +1,15 @@
 /** Cloud Tasks itself: every queue and task verb, over a store and one dispatcher a queue. */
 import type {
   CloudTasksApi,
+  CreateQueueRequest,
   CreateTaskRequest,
+  GetQueueRequest,
   ListQueuesRequest,
   ListTasksRequest,
   Queue,
-  QueueInput,
   Task,
   TaskRequest,
+  UpdateQueueRequest,
   View,
 } from './cloud-tasks-api.js';
 import { Dispatcher } from './dispatcher.js';
@@ -22,7 +24,7 @@ import type {
   TokenIssuer,
   Transport,
 } from './ports.js';
-import { newQueue, updatedQueue } from './queue.js';
+import { newQueue, taskTtl, updatedQueue } from './queue.js';
 import { queueFilter } from './queue-filter.js';
 import { checkLocationName, parseQueueName, parseTaskName } from './resource-name.js';
 import { Sweeper } from './sweeper.js';
@@ -41,7 +43,7 @@ export interface EnginePorts {
 }
 
 export interface EngineRules {
-  /** How long a finished task's name stays taken. Default 1 h. */
+  /** How long a finished task's name stays taken where its queue doesn't say. Default 1 h. */
   readonly taskTombstone?: Duration;
   /** How long a deleted queue's name stays taken. Default 7 days. */
   readonly queueTombstone?: Duration;
@@ -79,7 +81,11 @@ export class Engine implements CloudTasksApi {
       ...rules,
     };
     for (const queue of ports.store.queues()) this.goLive(queue);
-    this.sweeper = new Sweeper(ports);
+    this.sweeper = new Sweeper({
+      ...ports,
+      queues: () => [...this.live.values()].map(({ queue }) => queue),
+      tombstoneUntil: (queue) => this.tombstoneUntil(queue),
+    });
     this.ids = new TaskIds(ports.clock, ports.random);
   }
 
@@ -116,25 +122,24 @@ export class Engine implements CloudTasksApi {
     const after = readPageToken(request, 'string', scope, now) ?? '';
     const matches = queueFilter(filter);
     const queues = [...this.live.values()]
-      .map(({ queue }) => queue)
-      .filter((queue) => queue.name.startsWith(`${request.parent}/queues/`))
-      .filter((queue) => queue.name > after && matches(queue))
-      .sort((a, b) => (a.name < b.name ? -1 : 1));
-    const page = queues.slice(0, size);
+      .filter(({ queue }) => queue.name.startsWith(`${request.parent}/queues/`))
+      .filter(({ queue }) => queue.name > after && matches(this.shown(queue)))
+      .sort((a, b) => (a.queue.name < b.queue.name ? -1 : 1));
+    const page = queues.slice(0, size).map((live) => this.read(live, request.readMask));
     const last = page.at(-1);
     return {
-      queues: structuredClone(page),
+      queues: page,
       ...(last && queues.length > size
         ? { nextPageToken: writePageToken(last.name, scope, now) }
         : {}),
     };
   }
 
-  async getQueue({ name }: { name: string }): Promise<Queue> {
-    return structuredClone(this.found(name).queue);
+  async getQueue({ name, readMask }: GetQueueRequest): Promise<Queue> {
+    return this.read(this.found(name), readMask);
   }
 
-  async createQueue(request: { parent: string; queue: QueueInput }): Promise<Queue> {
+  async createQueue(request: CreateQueueRequest): Promise<Queue> {
     checkLocationName(request.parent, 'parent');
     parseQueueName(request.queue.name, 'queue.name');
     if (!request.queue.name.startsWith(`${request.parent}/queues/`)) {
@@ -143,7 +148,7 @@ export class Engine implements CloudTasksApi {
         'queue.name',
       );
     }
-    const queue = newQueue(request.queue);
+    const queue = newQueue(request.queue, request.version);
     return this.inTurn(async () => {
       if (this.live.has(queue.name)) {
         throw new CloudTasksError('ALREADY_EXISTS', 'Queue already exists', {
@@ -154,13 +159,16 @@ export class Engine implements CloudTasksApi {
     });
   }
 
-  async updateQueue(request: { queue: QueueInput; updateMask?: string[] }): Promise<Queue> {
-    const { queue: input, updateMask = [] } = request;
+  async updateQueue(request: UpdateQueueRequest): Promise<Queue> {
+    const { queue: input, version } = request;
     parseQueueName(input.name, 'queue.name');
     return this.inTurn(async () => {
       const live = this.live.get(input.name);
-      if (!live) return this.putNew(newQueue(input));
-      return this.reconfigure(live, updatedQueue(live.queue, input, updateMask));
+      if (!live) return this.putNew(newQueue(input, version));
+      const queue = await this.reconfigure(live, updatedQueue(live.queue, request));
+      // Tasks may have less time left than before.
+      this.sweeper.look();
+      return queue;
     });
   }
 
@@ -182,10 +190,10 @@ export class Engine implements CloudTasksApi {
     return this.inTurn(async () => {
       const live = this.found(name);
       const queue = { ...live.queue, purgeTime: this.ports.clock.now() };
-      await this.ports.store.purgeQueue(queue, this.taskTombstoneUntil());
+      await this.ports.store.purgeQueue(queue, this.tombstoneUntil(queue));
       live.queue = queue;
       live.dispatcher.configure(queue);
-      return structuredClone(queue);
+      return this.shown(queue);
     });
   }
 
@@ -219,7 +227,7 @@ export class Engine implements CloudTasksApi {
   }
 
   async createTask(request: CreateTaskRequest): Promise<Task> {
-    const { dispatcher } = this.found(request.parent, 'parent');
+    const { queue, dispatcher } = this.found(request.parent, 'parent');
     const { clock, store } = this.ports;
     const now = clock.now();
     const { trustsHttp } = this.rules;
@@ -229,13 +237,15 @@ export class Engine implements CloudTasksApi {
       throw new CloudTasksError('ALREADY_EXISTS', TAKEN[outcome.refused], { field: 'task.name' });
     }
     const { created } = outcome;
+    this.sweeper.at(created.request.createTime + taskTtl(queue));
     dispatcher.offer({ seq: created.seq, scheduleTime: created.state.scheduleTime });
     return shown(created, request.responseView);
   }
 
   async deleteTask({ name }: { name: string }): Promise<void> {
-    const { seq } = this.foundTask(name, 'BASIC');
-    const removed = await this.ports.store.removeTask(seq, this.taskTombstoneUntil());
+    const { seq, queue } = this.foundTask(name, 'BASIC');
+    const until = this.tombstoneUntil(this.found(queue).queue);
+    const removed = await this.ports.store.removeTask(seq, until);
     if (!removed) throw notFound(NO_ENTITY, 'name');
   }
 
@@ -281,20 +291,42 @@ export class Engine implements CloudTasksApi {
     }
     await store.putQueue(queue);
     this.goLive(queue);
-    return structuredClone(queue);
+    return this.shown(queue);
   }
 
   private async reconfigure(live: LiveQueue, queue: Queue): Promise<Queue> {
     await this.ports.store.putQueue(queue);
     live.queue = queue;
     live.dispatcher.configure(queue);
-    return structuredClone(queue);
+    return this.shown(queue);
+  }
+
+  /** The queue as an answer, its defaults filled in. */
+  private shown(queue: Queue): Queue {
+    return {
+      ...structuredClone(queue),
+      taskTtl: taskTtl(queue),
+      tombstoneTtl: this.tombstoneTtl(queue),
+    };
+  }
+
+  private read({ queue, dispatcher }: LiveQueue, mask: readonly string[] = []): Queue {
+    if (!mask.some((path) => path.split('.', 1)[0] === 'stats')) return this.shown(queue);
+    const { store } = this.ports;
+    const [first] = store.due(queue.name, undefined, 1);
+    const stats = {
+      tasksCount: store.countTasks(queue.name),
+      ...(first ? { oldestEstimatedArrivalTime: first.scheduleTime } : {}),
+      ...dispatcher.stats(),
+    };
+    return { ...this.shown(queue), stats };
   }
 
   private goLive(queue: Queue): void {
     const dispatcher = new Dispatcher(queue, {
       ...this.ports,
-      tombstoneUntil: () => this.taskTombstoneUntil(),
+      trustsHttp: this.rules.trustsHttp,
+      tombstoneUntil: (queue) => this.tombstoneUntil(queue),
     });
     this.live.set(queue.name, { queue, dispatcher });
     if (this.dispatching) dispatcher.start();
@@ -306,8 +338,12 @@ export class Engine implements CloudTasksApi {
     return result;
   }
 
-  private taskTombstoneUntil(): Instant {
-    const until = this.ports.clock.now() + this.rules.taskTombstone;
+  private tombstoneTtl(queue: Queue): Duration {
+    return queue.tombstoneTtl ?? this.rules.taskTombstone;
+  }
+
+  private tombstoneUntil(queue: Queue): Instant {
+    const until = this.ports.clock.now() + this.tombstoneTtl(queue);
     this.sweeper.at(until);
     return until;
   }

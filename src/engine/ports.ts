@@ -76,6 +76,7 @@ export interface TaskStore {
   tasks(queue: string, afterSeq: number, limit: number, view?: View): StoredTask[];
   /** A queue's tasks in order of dispatch, those strictly after `after`; from the first without. */
   due(queue: string, after: DueTask | undefined, limit: number): DueTask[];
+  countTasks(queue: string): number;
   /** The earliest instant at which `removeExpired` would find something. */
   nextExpiry(): Instant | undefined;
 
@@ -160,4 +161,6 @@ export type EngineEvent =
       readonly gaveUp: boolean;
     }
   | { readonly type: 'damaged-record'; readonly record: DamagedRecord }
+  /** Tasks were deleted for their age, sent or not. */
+  | { readonly type: 'tasks-expired'; readonly queue: string; readonly count: number }
   | { readonly type: 'store-failure' | 'server-failure'; readonly error: unknown };

@@ -1,47 +1,117 @@
 /** A queue: its defaults, its ranges, and what an update with a mask makes of it. */
-import type { Queue, QueueInput, RateLimits, RetryConfig } from './cloud-tasks-api.js';
-import { invalidArgument } from './errors.js';
+import type {
+  ApiVersion,
+  AppEngineRouting,
+  Queue,
+  QueueInput,
+  RateLimits,
+  RetryConfig,
+  UpdateQueueRequest,
+} from './cloud-tasks-api.js';
+import { CloudTasksError, invalidArgument } from './errors.js';
+import { httpTarget } from './http-target.js';
+import { masked } from './queue-mask.js';
 import { parseQueueName } from './resource-name.js';
 import { routed } from './task-target.js';
-import { HOUR, MILLISECOND, SECOND } from './time.js';
+import type { Duration } from './time.js';
+import { DAY, HOUR, MILLISECOND, SECOND } from './time.js';
+
+const DEFAULT_TASK_TTL: Duration = 31 * DAY;
 
 /** A new queue, running. Zeros count as absent, as in production. */
-export function newQueue(input: QueueInput): Queue {
-  return { ...settings(input, input.name), name: input.name, state: 'RUNNING' };
+export function newQueue(input: QueueInput, version: ApiVersion = 'v2'): Queue {
+  return { ...settings(readable(input, version)), name: input.name, state: 'RUNNING' };
 }
 
 /**
  * The queue after an update: without a mask every setting is replaced; with one, the paths it
  * names, and a named path that the input lacks gets its default back.
  */
-export function updatedQueue(queue: Queue, input: QueueInput, mask: readonly string[]): Queue {
-  const next = mask.length === 0 ? input : masked(queue, input, mask);
+export function updatedQueue(
+  queue: Queue,
+  { queue: input, updateMask: mask = [], version = 'v2' }: UpdateQueueRequest,
+): Queue {
+  const isBurstNamed = mask.length === 0 || mask.includes(BURST) || mask.includes('rateLimits');
+  const given = readable(input, isBurstNamed ? version : 'v2');
+  const next = mask.length === 0 ? given : masked(queue, given, maskFor(version, mask));
   const { name, state, purgeTime } = queue;
   return {
-    ...settings(next, name),
+    ...settings({ ...next, name }),
     name,
     state,
     ...(purgeTime === undefined ? {} : { purgeTime }),
   };
 }
 
-function settings(input: QueueInput, name: string): Omit<Queue, 'name' | 'state' | 'purgeTime'> {
-  const { appEngineRoutingOverride, stackdriverLoggingConfig } = input;
-  const { project } = parseQueueName(name, 'queue.name');
+/** How long the queue's tasks may exist. */
+export function taskTtl(queue: Queue): Duration {
+  return queue.taskTtl ?? DEFAULT_TASK_TTL;
+}
+
+/** The queue as that version of the API reads it: in v2 the burst is an output. */
+function readable(input: QueueInput, version: ApiVersion): QueueInput {
+  if (version !== 'v2' || input.rateLimits?.maxBurstSize === undefined) return input;
+  const rateLimits = { ...input.rateLimits };
+  delete rateLimits.maxBurstSize;
+  return { ...input, rateLimits };
+}
+
+const RATE = 'rateLimits.maxDispatchesPerSecond';
+const BURST = 'rateLimits.maxBurstSize';
+
+/** A burst goes with its rate: where that is updated, it is derived anew unless it is given too. */
+function maskFor(version: ApiVersion, mask: readonly string[]): readonly string[] {
+  const own = version === 'v2' ? mask.filter((path) => path !== BURST) : mask;
+  return mask.includes(RATE) ? [...own, BURST] : own;
+}
+
+type Settings = Omit<Queue, 'name' | 'state' | 'purgeTime'>;
+
+function settings(input: QueueInput): Settings {
+  const { appEngineRoutingOverride: routing, stackdriverLoggingConfig } = input;
+  const { project } = parseQueueName(input.name, 'queue.name');
+  if (input.type === 'PULL') {
+    throw new CloudTasksError(
+      'UNIMPLEMENTED',
+      'Pull queues are not served: give the queue the type PUSH, or none.',
+      { field: 'queue.type' },
+    );
+  }
   const samplingRatio = stackdriverLoggingConfig?.samplingRatio ?? 0;
   check(
     samplingRatio >= 0 && samplingRatio <= 1,
     'StackdriverLoggingConfig.samplingRatio must be between 0.0 and 1.0.',
     'queue.stackdriverLoggingConfig.samplingRatio',
   );
+  const target = input.httpTarget && httpTarget(input.httpTarget);
   return {
     rateLimits: rateLimits(input.rateLimits ?? {}),
     retryConfig: retryConfig(input.retryConfig ?? {}),
-    ...(appEngineRoutingOverride
-      ? { appEngineRoutingOverride: routed(appEngineRoutingOverride, project) }
-      : {}),
+    ...(routing && isSet(routing) ? { appEngineRoutingOverride: routed(routing, project) } : {}),
+    ...(target ? { httpTarget: target } : {}),
     ...(stackdriverLoggingConfig ? { stackdriverLoggingConfig: { samplingRatio } } : {}),
+    ...ttl(input, 'taskTtl', 10 * DAY, 3650 * DAY, '10 days to 10 years'),
+    ...ttl(input, 'tombstoneTtl', HOUR, 9 * DAY, '1 hour to 9 days'),
   };
+}
+
+/** gcloud clears an override with an empty one. */
+function isSet({ service, version, instance }: AppEngineRouting): boolean {
+  return Boolean(service || version || instance);
+}
+
+/** Absent where it was not given, so that a changed default reaches the queue. */
+function ttl<Field extends 'taskTtl' | 'tombstoneTtl'>(
+  input: QueueInput,
+  field: Field,
+  least: Duration,
+  most: Duration,
+  range: string,
+): Partial<Record<Field, Duration>> {
+  const value = input[field];
+  if (value === undefined || value === 0) return {};
+  check(value >= least && value <= most, `Queue.${field} must be ${range}.`, `queue.${field}`);
+  return { [field]: value } as Partial<Record<Field, Duration>>;
 }
 
 function rateLimits(input: Partial<RateLimits>): RateLimits {
@@ -50,11 +120,11 @@ function rateLimits(input: Partial<RateLimits>): RateLimits {
   limit('RateLimits', 'maxDispatchesPerSecond', maxDispatchesPerSecond, 500);
   limit('RateLimits', 'maxConcurrentDispatches', maxConcurrentDispatches, 5000);
   whole('RateLimits', 'maxConcurrentDispatches', maxConcurrentDispatches);
-  return {
-    maxDispatchesPerSecond,
-    maxBurstSize: Math.max(10, Math.floor(maxDispatchesPerSecond / 5)),
-    maxConcurrentDispatches,
-  };
+  const derived = Math.max(10, Math.floor(maxDispatchesPerSecond / 5));
+  const maxBurstSize = given(input.maxBurstSize, derived);
+  limit('RateLimits', 'maxBurstSize', maxBurstSize, 500);
+  whole('RateLimits', 'maxBurstSize', maxBurstSize);
+  return { maxDispatchesPerSecond, maxBurstSize, maxConcurrentDispatches };
 }
 
 function retryConfig(input: Partial<RetryConfig>): RetryConfig {
@@ -111,44 +181,4 @@ function fieldPath(group: string, field: string): string {
 /** NaN fails every comparison, and so every check. */
 function check(holds: boolean, message: string, field: string): void {
   if (!holds) throw invalidArgument(message, field);
-}
-
-/** Output-only fields may stand in a mask; they are ignored there as in the body. */
-const MASK_PATHS: Readonly<Record<string, readonly string[]>> = {
-  rateLimits: ['maxDispatchesPerSecond', 'maxBurstSize', 'maxConcurrentDispatches'],
-  retryConfig: ['maxAttempts', 'maxRetryDuration', 'minBackoff', 'maxBackoff', 'maxDoublings'],
-  appEngineRoutingOverride: ['service', 'version', 'instance', 'host'],
-  stackdriverLoggingConfig: ['samplingRatio'],
-  name: [],
-  state: [],
-  purgeTime: [],
-};
-
-function masked(queue: Queue, input: QueueInput, mask: readonly string[]): QueueInput {
-  const next = new Map<string, unknown>(Object.entries(queue));
-  const given = new Map<string, unknown>(Object.entries(input));
-  for (const path of mask) {
-    const [group = '', field, ...rest] = path.split('.');
-    const fields = Object.hasOwn(MASK_PATHS, group) ? MASK_PATHS[group] : undefined;
-    if (!fields || rest.length > 0 || (field !== undefined && !fields.includes(field))) {
-      throw invalidArgument(`Invalid mask for Queue: ${path}`, 'updateMask');
-    }
-    if (field === undefined) {
-      replace(next, group, given.get(group));
-    } else {
-      const inner = entries(next.get(group));
-      replace(inner, field, entries(given.get(group)).get(field));
-      replace(next, group, Object.fromEntries(inner));
-    }
-  }
-  return { ...(Object.fromEntries(next) as Partial<QueueInput>), name: queue.name };
-}
-
-function entries(value: unknown): Map<string, unknown> {
-  return new Map(typeof value === 'object' && value !== null ? Object.entries(value) : []);
-}
-
-function replace(map: Map<string, unknown>, key: string, value: unknown): void {
-  if (value === undefined) map.delete(key);
-  else map.set(key, value);
 }

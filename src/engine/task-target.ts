@@ -11,7 +11,8 @@ import { invalidArgument } from './errors.js';
 const MAX_URL_LENGTH = 2083;
 const MAX_HEADERS_SIZE = 80 * 1024;
 const METHODS: readonly string[] = ['POST', 'GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
-const WITH_BODY = {
+/** The methods that may have a body, by kind of target. */
+export const WITH_BODY = {
   httpRequest: ['POST', 'PUT', 'PATCH'],
   appEngineHttpRequest: ['POST', 'PUT'],
 } as const satisfies Record<string, readonly HttpMethod[]>;
@@ -135,12 +136,7 @@ function method(
   target: keyof typeof WITH_BODY,
 ): HttpMethod {
   const { httpMethod = 'POST' } = input;
-  if (!METHODS.includes(httpMethod)) {
-    throw invalidArgument(
-      `httpMethod must be one of ${METHODS.join(', ')}, got '${httpMethod}'.`,
-      `task.${target}.httpMethod`,
-    );
-  }
+  checkMethod(httpMethod, `task.${target}.httpMethod`);
   const withBody: readonly string[] = WITH_BODY[target];
   if (input.body?.length && !withBody.includes(httpMethod)) {
     throw invalidArgument(
@@ -149,6 +145,11 @@ function method(
     );
   }
   return httpMethod;
+}
+
+export function checkMethod(method: string, field: string): void {
+  if (METHODS.includes(method)) return;
+  throw invalidArgument(`httpMethod must be one of ${METHODS.join(', ')}, got '${method}'.`, field);
 }
 
 function body(input: { body?: Uint8Array | undefined }): { body?: Uint8Array } {
@@ -165,21 +166,25 @@ function headers(
   own: string,
 ): Record<string, string> {
   const given = Object.entries(input.headers ?? {});
+  checkHeaders(given, `${field}.headers`);
+  return Object.fromEntries(given.filter(([name]) => name.toLowerCase() !== own));
+}
+
+export function checkHeaders(headers: readonly [name: string, value: string][], field: string) {
   let size = 0;
-  for (const [name, value] of given) {
+  for (const [name, value] of headers) {
     size += name.length + value.length;
     if (!TOKEN.test(name) || !VALUE.test(value)) {
       throw invalidArgument(
         `Header names are letters, digits and !#$%&'*+.^_\`|~-, values hold no control characters; got '${name.slice(0, 100)}'.`,
-        `${field}.headers`,
+        field,
       );
     }
   }
   if (size > MAX_HEADERS_SIZE) {
     throw invalidArgument(
       `Headers must be at most ${MAX_HEADERS_SIZE} bytes in total, got ${size}.`,
-      `${field}.headers`,
+      field,
     );
   }
-  return Object.fromEntries(given.filter(([name]) => name.toLowerCase() !== own));
 }

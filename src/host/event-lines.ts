@@ -16,6 +16,11 @@ export function eventLine(event: EngineEvent): EventLine {
       const { kind, name, reason } = event.record;
       return { severity: 'error', text: `Set aside a damaged ${kind}: ${name} (${reason})` };
     }
+    case 'tasks-expired':
+      return {
+        severity: 'error',
+        text: `Deleted ${event.count} tasks of ${event.queue} that are older than its taskTtl`,
+      };
     default:
       return { severity: 'error', text: `The engine failed: ${reasonOf(event.error)}` };
   }

@@ -66,7 +66,11 @@ const routing = record<AppEngineRouting>(
   [],
 );
 
-const queues = record<Queue>(
+/** What v2 shows of a queue, and what it takes. */
+type V2Queue = Omit<Queue, 'httpTarget' | 'taskTtl' | 'tombstoneTtl' | 'stats'>;
+type V2QueueInput = Omit<QueueInput, 'httpTarget' | 'taskTtl' | 'tombstoneTtl' | 'type'>;
+
+const queues = record<V2Queue>(
   {
     name: text,
     appEngineRoutingOverride: routing,
@@ -89,7 +93,7 @@ const queues = record<Queue>(
   ['name', 'rateLimits', 'retryConfig', 'state'],
 );
 
-const queueInputs = record<QueueInput>(
+const queueInputs = record<V2QueueInput>(
   {
     name: text,
     appEngineRoutingOverride: routing,

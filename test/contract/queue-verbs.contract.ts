@@ -1,7 +1,7 @@
 /** Queues by the contract: the reference's sections 2, 3 and 9.1, on any CloudTasksApi. */
 import { describe, expect, test } from '@jest/globals';
 import type { QueueInput } from '../../src/engine/cloud-tasks-api.js';
-import { HOUR, MILLISECOND, SECOND } from '../../src/engine/time.js';
+import { DAY, HOUR, MILLISECOND, SECOND } from '../../src/engine/time.js';
 import type { ApiUnderTest } from './api-under-test.js';
 import { expectRefusal, parentOf, TEXT } from './api-under-test.js';
 
@@ -70,7 +70,14 @@ export function describeQueueVerbs(under: ApiUnderTest): void {
     test('fills in the defaults and answers them', async () => {
       const name = under.queueName();
       const queue = await create({}, name);
-      expect(queue).toEqual({ name, state: 'RUNNING', ...DEFAULTS });
+      // v2's proto doesn't have the last two.
+      expect({ taskTtl: 31 * DAY, tombstoneTtl: HOUR, ...queue }).toEqual({
+        name,
+        state: 'RUNNING',
+        ...DEFAULTS,
+        taskTtl: 31 * DAY,
+        tombstoneTtl: HOUR,
+      });
       expect(await under.api.getQueue({ name })).toEqual(queue);
     });
 

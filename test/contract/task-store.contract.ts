@@ -122,6 +122,17 @@ export function describeTaskStore(name: string, open: () => TaskStore): void {
         ).toEqual(Object.entries(headers));
       });
 
+      test('counts, in its queue alone', async () => {
+        await store.putQueue(sampleQueue(OTHER));
+        const { seq } = await create(sampleTask('a'));
+        await create(sampleTask('b'));
+        await create(sampleTask('a', { queue: OTHER }));
+        expect([store.countTasks(QUEUE), store.countTasks(OTHER)]).toEqual([2, 1]);
+        await store.removeTask(seq, LATER);
+        expect(store.countTasks(QUEUE)).toBe(1);
+        expect(store.countTasks(queueName('none'))).toBe(0);
+      });
+
       test('refuses an id that is live', async () => {
         await create(sampleTask('a', { body: new Uint8Array([1]) }));
         expect(await store.createTask(sampleTask('a'), NOW)).toEqual({ refused: 'LIVE' });

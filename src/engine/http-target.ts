@@ -1,0 +1,160 @@
+/** What a queue replaces in its HTTP tasks: checked when it is set, applied when a task is sent. */
+import type {
+  HttpMethod,
+  HttpRequest,
+  HttpTarget,
+  OAuthToken,
+  OidcToken,
+  UriOverride,
+} from './cloud-tasks-api.js';
+import { invalidArgument } from './errors.js';
+import { checkHeaders, checkMethod, WITH_BODY } from './task-target.js';
+
+const FIELD = 'queue.httpTarget';
+
+/** As it is kept: without what says nothing. Undefined when nothing is left. */
+export function httpTarget(input: HttpTarget): HttpTarget | undefined {
+  const { uriOverride, httpMethod, headerOverrides = [], oauthToken, oidcToken } = input;
+  if (httpMethod !== undefined) checkMethod(httpMethod, `${FIELD}.httpMethod`);
+  checkHeaders(
+    headerOverrides.map(({ header }) => [header.key, header.value]),
+    `${FIELD}.headerOverrides`,
+  );
+  checkToken(oauthToken, oidcToken);
+  const override = uriOverride && checkedUri(uriOverride);
+  const target = {
+    ...(override ? { uriOverride: override } : {}),
+    ...(httpMethod ? { httpMethod } : {}),
+    ...(headerOverrides.length > 0 ? { headerOverrides } : {}),
+    ...(oauthToken ? { oauthToken } : {}),
+    ...(oidcToken ? { oidcToken } : {}),
+  };
+  return Object.keys(target).length > 0 ? target : undefined;
+}
+
+/** The request that is sent instead of the task's own. */
+export function overridden(request: HttpRequest, target: HttpTarget | undefined): HttpRequest {
+  if (!target) return request;
+  const { uriOverride, httpMethod, headerOverrides = [], oauthToken, oidcToken } = target;
+  const overrides = new Map(
+    headerOverrides.map(({ header }) => [header.key.toLowerCase(), header]),
+  );
+  const kept = Object.entries(request.headers).filter(
+    ([name]) => !overrides.has(name.toLowerCase()),
+  );
+  const sent: HttpRequest = {
+    ...request,
+    url: uriOverride ? overriddenUrl(request.url, uriOverride) : request.url,
+    httpMethod: httpMethod ?? request.httpMethod,
+    headers: Object.fromEntries([
+      ...kept,
+      ...[...overrides.values()].map(({ key, value }) => [key, value]),
+    ]) as Record<string, string>,
+  };
+  if (!allowsBody(sent.httpMethod)) delete sent.body;
+  if (oauthToken || oidcToken) {
+    delete sent.oauthToken;
+    delete sent.oidcToken;
+  }
+  if (oauthToken) sent.oauthToken = oauthToken;
+  if (oidcToken) sent.oidcToken = oidcToken;
+  return sent;
+}
+
+/** The address of a task that was buffered, and so has none; undefined without a host. */
+export function bufferedUrl(target: HttpTarget | undefined): string | undefined {
+  const { uriOverride } = target ?? {};
+  if (!uriOverride?.host) return undefined;
+  const { scheme = 'HTTPS', host } = uriOverride;
+  return overriddenUrl(`${scheme.toLowerCase()}://${host}/`, {
+    ...uriOverride,
+    uriOverrideEnforceMode: 'ALWAYS',
+  });
+}
+
+function overriddenUrl(text: string, override: UriOverride): string {
+  const url = URL.parse(text);
+  if (!url) return text;
+  const { scheme, host, port, pathOverride, queryOverride } = override;
+  const always = override.uriOverrideEnforceMode !== 'IF_NOT_EXISTS';
+  // A task's URL always has a scheme and a host, so these never lack.
+  if (scheme && always) url.protocol = scheme.toLowerCase();
+  if (host !== undefined && always) url.hostname = host;
+  if (port !== undefined && (always || !url.port)) url.port = port === 0 ? '' : String(port);
+  const path = pathOverride?.path;
+  if (path !== undefined && (always || url.pathname === '/')) url.pathname = path;
+  const query = queryOverride?.queryParams;
+  if (query !== undefined && (always || !url.search)) url.search = query;
+  return url.href;
+}
+
+function checkedUri(input: UriOverride): UriOverride | undefined {
+  const { scheme, host, port, pathOverride, queryOverride, uriOverrideEnforceMode: mode } = input;
+  const field = `${FIELD}.uriOverride`;
+  oneOf(scheme, ['HTTP', 'HTTPS'], `${field}.scheme`);
+  oneOf(mode, ['IF_NOT_EXISTS', 'ALWAYS'], `${field}.uriOverrideEnforceMode`);
+  if (host !== undefined && !isHost(host)) {
+    throw invalidArgument(
+      `UriOverride.host must be a host name or address without a port, got '${host}'.`,
+      `${field}.host`,
+    );
+  }
+  if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
+    throw invalidArgument(
+      `UriOverride.port must be a whole number from 0 to 65535, got ${port}.`,
+      `${field}.port`,
+    );
+  }
+  const { path } = pathOverride ?? {};
+  const { queryParams } = queryOverride ?? {};
+  const override = {
+    ...(scheme ? { scheme } : {}),
+    ...(host === undefined ? {} : { host }),
+    ...(port === undefined ? {} : { port }),
+    ...(path === undefined ? {} : { pathOverride: { path } }),
+    ...(queryParams === undefined ? {} : { queryOverride: { queryParams } }),
+  };
+  // A mode alone says nothing.
+  if (Object.keys(override).length === 0) return undefined;
+  return { ...override, ...(mode ? { uriOverrideEnforceMode: mode } : {}) };
+}
+
+function isHost(host: string): boolean {
+  const url = URL.parse(`http://${host}`);
+  // Anything but a host would end up in another part of the URL.
+  return url !== null && url.host === url.hostname && !/[/?#@\\\s]|:\d*$/.test(stripped(host));
+}
+
+/** An IPv6 address has colons of its own. */
+function stripped(host: string): string {
+  return host.replace(/^\[[\da-f:.]+\]/i, '');
+}
+
+function checkToken(oauth: OAuthToken | undefined, oidc: OidcToken | undefined): void {
+  if (oauth && oidc) {
+    throw invalidArgument('HttpTarget must have at most one of oidcToken and oauthToken.', FIELD);
+  }
+  if (oauth) {
+    required(oauth.serviceAccountEmail, 'oauthToken.serviceAccountEmail');
+    required(oauth.scope, 'oauthToken.scope');
+  }
+  if (oidc) {
+    required(oidc.serviceAccountEmail, 'oidcToken.serviceAccountEmail');
+    required(oidc.audience, 'oidcToken.audience');
+  }
+}
+
+function required(value: string | undefined, path: string): void {
+  if (!value) throw invalidArgument(`HttpTarget.${path} is required.`, `${FIELD}.${path}`);
+}
+
+function oneOf(value: string | undefined, names: readonly string[], field: string): void {
+  if (value !== undefined && !names.includes(value)) {
+    throw invalidArgument(`${field} must be one of ${names.join(', ')}, got '${value}'.`, field);
+  }
+}
+
+function allowsBody(method: HttpMethod): boolean {
+  const withBody: readonly string[] = WITH_BODY.httpRequest;
+  return withBody.includes(method);
+}
