@@ -77,7 +77,8 @@ export async function workerEngine(options: EngineOptions): Promise<RunningEngin
       await call('drain', limit);
     },
     close: async () => {
-      await call('close');
+      // A second close finds nothing left to end.
+      if (!ended) await call('close');
       await exited;
     },
   };
