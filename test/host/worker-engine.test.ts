@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import type { EngineEvent } from '../../src/engine/ports.js';
 import { SECOND } from '../../src/engine/time.js';
 import type { EngineOptions, RunningEngine } from '../../src/host/running-engine.js';
+import type { startEngine as startEngineSource } from '../../src/host/start-engine.js';
 import { Loopback } from '../support/loopback.js';
 
 const LOCATION = 'projects/demo/locations/here';
@@ -16,7 +17,7 @@ const loopback = new Loopback();
 async function start(options: Partial<EngineOptions> = {}): Promise<RunningEngine> {
   const { startEngine } = (await import(
     new URL('../../dist/host/start-engine.js', import.meta.url).href
-  )) as typeof import('../../src/host/start-engine.js');
+  )) as { startEngine: typeof startEngineSource };
   const engine = await startEngine({ dataDir: ':memory:', port: 0, thread: 'worker', ...options });
   running.push(engine);
   return engine;
