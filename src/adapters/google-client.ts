@@ -9,12 +9,20 @@ export interface GoogleOptions {
    * `127.0.0.1:8123` or `http://127.0.0.1:8123`, as in CLOUD_TASKS_EMULATOR_HOST.
    */
   readonly emulatorHost?: string;
+  /** REST in place of gRPC, where a network lets no HTTP/2 through. */
+  readonly fallback?: boolean;
 }
 
-export async function openClient({ emulatorHost }: GoogleOptions): Promise<CloudTasksClient> {
+export async function openClient({
+  emulatorHost,
+  fallback = false,
+}: GoogleOptions): Promise<CloudTasksClient> {
   const address = emulatorHost === undefined ? undefined : parseAddress(emulatorHost);
   const { CloudTasksClient } = await import('@google-cloud/tasks');
-  const client = new CloudTasksClient(address ? await emulatorOptions(address) : {});
+  const client = new CloudTasksClient({
+    ...(address ? await emulatorOptions(address) : {}),
+    ...(fallback ? { fallback } : {}),
+  });
   try {
     // Left to the first call, a failure here would be an unhandled rejection besides that call's.
     await client.initialize();
@@ -51,6 +59,8 @@ async function emulatorOptions({ host, port }: Address) {
   return {
     apiEndpoint: host,
     port,
+    // For REST; gRPC goes by the credentials.
+    protocol: 'http',
     sslCreds: credentials.createInsecure(),
     // Without it the client would look for credentials, and warn of a metadata server it can't find.
     authClient: new PassThroughClient(),

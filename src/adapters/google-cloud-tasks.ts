@@ -6,6 +6,7 @@ import { MILLISECOND, SECOND } from '../engine/time.js';
 import type { GoogleOptions } from './google-client.js';
 import { openClient } from './google-client.js';
 import { toCloudTasksError } from './google-error.js';
+import { unaskable } from './google-rest-names.js';
 import { queueFromWire, queueToWire } from './wire-queue.js';
 import { taskFromWire, taskToWire, viewToWire } from './wire-task.js';
 import { toInt32, toMask } from './wire.js';
@@ -28,10 +29,13 @@ export async function googleCloudTasks(
 ): Promise<CloudTasksApi & { close(): Promise<void> }> {
   const client = await openClient(options);
   let closed = false;
-  const failure = (error: unknown) =>
-    closed
-      ? new CloudTasksError('UNAVAILABLE', 'The Cloud Tasks client is closed.', { cause: error })
-      : toCloudTasksError(error);
+  const failure = (error: unknown, verb: string, request: unknown) => {
+    if (closed) {
+      const message = 'The Cloud Tasks client is closed.';
+      return new CloudTasksError('UNAVAILABLE', message, { cause: error });
+    }
+    return unaskable(error, verb, request) ?? toCloudTasksError(error);
+  };
   return catching(failure, {
     listQueues: async (request) => {
       const wire = { ...request, pageSize: toInt32(request.pageSize, 'pageSize') };
@@ -121,7 +125,7 @@ function nextPage({ nextPageToken }: { nextPageToken?: string | null }) {
 
 /** The same verbs, each of whose failures is what `failure` makes of it. */
 function catching(
-  failure: (error: unknown) => CloudTasksError,
+  failure: (error: unknown, verb: string, request: unknown) => CloudTasksError,
   verbs: CloudTasksApi & { close(): Promise<void> },
 ) {
   const wrapped = Object.entries(verbs).map(([name, verb]) => [
@@ -130,7 +134,7 @@ function catching(
       try {
         return await (verb as (request: unknown) => Promise<unknown>)(request);
       } catch (error) {
-        throw failure(error);
+        throw failure(error, name, request);
       }
     },
   ]);

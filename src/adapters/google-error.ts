@@ -6,7 +6,7 @@ import { camelCase, fromCode } from './wire.js';
 interface Thrown {
   readonly code?: unknown;
   readonly message?: unknown;
-  /** The server's text; `message` has the code in front of it. */
+  /** By gRPC the server's text, where `message` has the code in front of it. By REST a list. */
   readonly details?: unknown;
   /** google.rpc's error details, decoded. */
   readonly statusDetails?: unknown;
@@ -16,7 +16,8 @@ export function toCloudTasksError(error: unknown): CloudTasksError {
   if (error instanceof CloudTasksError) return error;
   if (typeof error === 'string') return new CloudTasksError('CANCELLED', error);
   const thrown: Thrown = typeof error === 'object' && error ? error : {};
-  const message = thrown.details || thrown.message;
+  const isText = typeof thrown.details === 'string' && thrown.details !== '';
+  const message = isText ? thrown.details : thrown.message;
   return new CloudTasksError(
     fromCode(thrown.code),
     typeof message === 'string' ? withoutHistory(message) : 'The Cloud Tasks client failed.',

@@ -134,6 +134,8 @@ export class WireEnum<Name extends string, Wire extends number> {
 /** A mask's paths in snake_case: production refuses any other over gRPC. */
 export function toMask(paths: readonly string[] | undefined): google.protobuf.IFieldMask | null {
   if (!paths) return null;
+  // By REST an empty path is no path, and no mask means every field.
+  if (paths.includes('')) throw invalidArgument('Invalid mask for Queue: ', 'updateMask');
   return {
     paths: paths.map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
   };
