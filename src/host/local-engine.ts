@@ -9,6 +9,7 @@ import { OidcIssuer } from '../adapters/oidc-issuer.js';
 import { RestServer } from '../adapters/rest-server.js';
 import { SqliteStore } from '../adapters/sqlite-store.js';
 import { SystemClock } from '../adapters/system-clock.js';
+import type { EngineRules } from '../engine/engine.js';
 import { Engine } from '../engine/engine.js';
 import { CloudTasksError } from '../engine/errors.js';
 import type { EngineEvents, TaskStore } from '../engine/ports.js';
@@ -19,7 +20,7 @@ import { signingKey } from './signing-key.js';
 import type { EngineOptions, RunningEngine } from './running-engine.js';
 
 export async function localEngine(options: EngineOptions): Promise<RunningEngine> {
-  const { dataDir, host = '127.0.0.1', port = 8123, strict = false } = options;
+  const { dataDir, host = '127.0.0.1', port = 8123 } = options;
   const onEvent = options.onEvent ?? (() => undefined);
   const onError = (error: unknown) => onEvent({ type: 'server-failure', error });
   const clock = new SystemClock();
@@ -37,7 +38,7 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
     const transport = new HttpTransport({ secret });
     const engine = new Engine(
       { clock, random: Math.random, store, transport, tokens, onEvent },
-      { trustsHttp: strict ? () => false : isLoopback },
+      { trustsHttp: trustsHttp(options), ...deduplication(options) },
     );
     let ready = false;
     server.serve({
@@ -94,6 +95,19 @@ function openStore(dataDir: string, onEvent: EngineEvents): TaskStore {
     const { message } = cause as Error;
     throw new CloudTasksError('FAILED_PRECONDITION', message, { cause });
   }
+}
+
+function deduplication({ tombstoneTtl, queueTombstoneTtl }: EngineOptions): EngineRules {
+  return {
+    ...(tombstoneTtl === undefined ? {} : { taskTombstone: tombstoneTtl }),
+    ...(queueTombstoneTtl === undefined ? {} : { queueTombstone: queueTombstoneTtl }),
+  };
+}
+
+/** Where a token may go over http: nowhere if strict, else to this machine and what is named. */
+function trustsHttp({ strict, trustHttpOrigins = [] }: EngineOptions): (url: URL) => boolean {
+  const named = new Set(trustHttpOrigins.map((origin) => new URL(origin).origin));
+  return strict ? () => false : (url) => isLoopback(url) || named.has(url.origin);
 }
 
 /** A laptop has no certificates, and what stays on it can't be overheard. */

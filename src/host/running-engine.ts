@@ -18,6 +18,12 @@ export interface EngineOptions {
   readonly thread?: 'same' | 'worker';
   /** Gives production's answer also where a laptop needs more, for example a token on http://. */
   readonly strict?: boolean;
+  /** How long a finished task's name stays taken where its queue doesn't say. Default 1 h. */
+  readonly tombstoneTtl?: Duration;
+  /** How long a deleted queue's name stays taken. Default 7 days. */
+  readonly queueTombstoneTtl?: Duration;
+  /** `http://app:8080`: where a token may go over http, besides loopback. Not with `strict`. */
+  readonly trustHttpOrigins?: readonly string[];
   readonly onEvent?: EngineEvents;
 }
 
