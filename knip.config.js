@@ -10,6 +10,8 @@ export default {
     // Loaded by name, or started as processes.
     'bench/*.ts',
     'test/support/store-writer.ts',
+    // Only compiled: what must not compile is marked as expected.
+    'test/modules/tasks/compile-time.ts',
   ],
   project: ['src/**/*.ts!', 'test/**/*.ts', 'bench/**/*.ts', '!test/architecture/fixtures/**'],
   // A type that its own file uses may be exported to give it a name in the documentation.

@@ -1,14 +1,16 @@
 /** Finds the registered route of every handler, and refuses at start-up what could not work. */
-import type { Type, VersioningOptions } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
 import { Injectable, VersioningType } from '@nestjs/common';
-import { HOST_METADATA, VERSION_METADATA } from '@nestjs/common/constants.js';
+import { HOST_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
 import { CloudTasksError } from '../../engine/errors.js';
+import type { HandlerParameter } from './handler-parameters.js';
 import { handlerParameters } from './handler-parameters.js';
+import type { PathTemplate } from './path-template.js';
 import { readPath } from './path-template.js';
 import type { ExpressApp, RegisteredRoute } from './registered-routes.js';
 import { registeredRoutes } from './registered-routes.js';
-import { isHeaderValue } from './task-headers.js';
+import { versionHeader } from './route-version.js';
 import type { ControllerClass, HandlerMark } from './task-metadata.js';
 import { controllerOptions, handlerMark, handlersOf } from './task-metadata.js';
 import type { BaseOptions } from './task-options.js';
@@ -38,7 +40,8 @@ export class HandlerRoutes {
     const adapter = this.host.httpAdapter as HttpAdapterHost['httpAdapter'] | undefined;
     const type = adapter?.getType();
     if (type === 'express') return adapter?.getInstance<ExpressApp>();
-    if (type === undefined || type === '' || type === 'noop') return undefined;
+    // A stand-in of Nest's own has no type.
+    if (!type) return undefined;
     throw new Error(`TasksModule runs on Express, not on ${type}.`);
   }
 
@@ -134,7 +137,7 @@ export class HandlerRoutes {
       refuse('no route is registered for it; is it overwritten, or not a method of a controller?');
       return undefined;
     }
-    if (Reflect.hasMetadata(HOST_METADATA, controller) && hostOf(controller) !== undefined) {
+    if (Reflect.getMetadata(HOST_METADATA, controller) !== undefined) {
       refuse("its controller is bound to a host, which a task can't name");
     }
     const parameters = handlerParameters(controller, method, refuse);
@@ -143,24 +146,14 @@ export class HandlerRoutes {
       refuse(template);
       return undefined;
     }
-    const named = parameters.filter(({ place }) => place === 'path').map((entry) => entry.name);
-    for (const parameter of template.names) {
-      if (!named.includes(parameter)) {
-        refuse(`no argument fills ':${parameter}' of ${route.path}; add @Param('${parameter}')`);
-      }
-    }
-    for (const parameter of named) {
-      if (!template.names.includes(parameter)) {
-        refuse(`@Param('${parameter}') is not in its path ${route.path}`);
-      }
-    }
-    const versionHeader = this.versionHeader(controller, route, refuse);
+    checkPath(route, template, parameters, refuse);
+    const version = versionHeader(this.config.getVersioning(), controller, route, refuse);
     for (const { index, place, name: header } of parameters) {
-      if (place === 'header' && header.toLowerCase() === versionHeader?.[0]) {
+      if (place === 'header' && header.toLowerCase() === version?.[0]) {
         refuse(`argument ${index + 1} is the header that picks its version`);
       }
     }
-    const firstRoute = versionHeader
+    const firstRoute = version
       ? // Others may have the same path, each for its version.
         () => route
       : (path: string) => routes.find((other) => other.handles('POST') && other.match(path));
@@ -177,7 +170,7 @@ export class HandlerRoutes {
       route,
       template,
       parameters,
-      ...(versionHeader ? { versionHeader } : {}),
+      ...(version ? { versionHeader: version } : {}),
       firstRoute,
       parseQuery: (query) => (parse ? parse(query) : {}),
     };
@@ -196,43 +189,22 @@ export class HandlerRoutes {
       return undefined;
     }
   }
+}
 
-  /** What picks the version of a route where that isn't in its path. */
-  private versionHeader(
-    controller: ControllerClass,
-    route: RegisteredRoute,
-    refuse: (reason: string) => void,
-  ): readonly [string, string] | undefined {
-    const versioning = this.config.getVersioning();
-    if (!versioning || versioning.type === VersioningType.URI) return undefined;
-    const version = versionOf(controller, route, versioning);
-    if (version === undefined) return undefined;
-    if (versioning.type === VersioningType.CUSTOM) {
-      refuse("its version is picked by the app's own code, which can't be asked for one");
-      return undefined;
+/** Each parameter of the path is filled by one argument, and each such argument fills one. */
+function checkPath(
+  { path }: RegisteredRoute,
+  { names }: PathTemplate,
+  parameters: readonly HandlerParameter[],
+  refuse: (reason: string) => void,
+): void {
+  const filled = parameters.filter(({ place }) => place === 'path').map(({ name }) => name);
+  for (const name of names) {
+    if (!filled.includes(name)) {
+      refuse(`no argument fills ':${name}' of ${path}; add @Param('${name}')`);
     }
-    if (!isHeaderValue(version)) {
-      refuse(`its version '${version}' can't be a header's value`);
-      return undefined;
-    }
-    return versioning.type === VersioningType.HEADER
-      ? [versioning.header.toLowerCase(), version]
-      : ['accept', `application/json;${versioning.key}${version}`];
   }
-}
-
-/** As Nest does it: the method's before the controller's before the app's. */
-function versionOf(
-  controller: ControllerClass,
-  { callback }: RegisteredRoute,
-  { defaultVersion }: VersioningOptions,
-): string | undefined {
-  const version = (Reflect.getMetadata(VERSION_METADATA, callback) ||
-    (Reflect.getMetadata(VERSION_METADATA, controller) ??
-      defaultVersion)) as VersioningOptions['defaultVersion'];
-  return [version].flat().find((one) => typeof one === 'string');
-}
-
-function hostOf(controller: ControllerClass): unknown {
-  return Reflect.getMetadata(HOST_METADATA, controller);
+  for (const name of filled) {
+    if (!names.includes(name)) refuse(`@Param('${name}') is not in its path ${path}`);
+  }
 }

@@ -8,6 +8,7 @@ import { jsonText } from './json-body.js';
 import type { PathTemplate } from './path-template.js';
 import { fillPath } from './path-template.js';
 import type { RegisteredRoute } from './registered-routes.js';
+import type { VersionHeader } from './route-version.js';
 import type { BaseOptions } from './task-options.js';
 
 export interface RebuiltRequest {
@@ -27,8 +28,8 @@ export interface HandlerRoute {
   readonly route: RegisteredRoute;
   readonly template: PathTemplate;
   readonly parameters: readonly HandlerParameter[];
-  /** What picks the route's version, where that isn't in its path; by lower-case name. */
-  readonly versionHeader?: readonly [name: string, value: string];
+  /** Where the version isn't in the path. */
+  readonly versionHeader?: VersionHeader;
   /** The route that Express takes for a POST to this path. */
   readonly firstRoute: (path: string) => RegisteredRoute | undefined;
   /** The app's own way to read a query. */

@@ -8,8 +8,8 @@ import { shortId, taskName } from '../../engine/resource-name.js';
 import { MAX_TASK_SIZE, taskSize } from '../../engine/task-size.js';
 import type { Instant } from '../../engine/time.js';
 import { MILLISECOND, MINUTE } from '../../engine/time.js';
-import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { HandlerAddress } from './handler-address.js';
 import { DEADLINE_HEADER } from './task-headers.js';
 import type { BaseOptions, ReadOptions, TaskTarget } from './task-options.js';
 import { scheduleInstant } from './task-options.js';
@@ -26,7 +26,7 @@ export class TaskSender {
     @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
     private readonly backend: QueueBackend,
     private readonly settings: TasksSettings,
-    private readonly address: AppAddress,
+    private readonly address: HandlerAddress,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -69,7 +69,7 @@ export class TaskSender {
     if (target !== 'http') {
       return { appEngineHttpRequest: { ...content, ...this.appEngine(path, target) } };
     }
-    const url = `${await this.serviceUrl()}${path}`;
+    const url = `${await this.address.serviceUrl()}${path}`;
     if (url.length > MOST_URL_LENGTH) {
       throw invalidArgument(
         `The arguments make a URL of ${url.length} characters; at most ${MOST_URL_LENGTH} are allowed.`,
@@ -78,7 +78,7 @@ export class TaskSender {
     }
     const oidcToken = {
       serviceAccountEmail: this.settings.serviceAccount,
-      audience: await this.audience(),
+      audience: await this.address.audience(),
     };
     return { httpRequest: { ...content, url, oidcToken } };
   }
@@ -97,16 +97,6 @@ export class TaskSender {
       ...(version === undefined ? {} : { version }),
     };
     return { relativeUri, appEngineRouting };
-  }
-
-  /** Waits, where that is the app's own address, until the app listens. */
-  async serviceUrl(): Promise<string> {
-    return this.settings.serviceUrl ?? (await this.address.url());
-  }
-
-  /** One for all tasks: the backend then reuses a token. */
-  private async audience(): Promise<string> {
-    return this.settings.auth.audience ?? (await this.serviceUrl());
   }
 }
 

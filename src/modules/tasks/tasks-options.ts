@@ -12,7 +12,7 @@ import { readTaskDefaults, refuseUnknown, TASK_DEFAULTS } from './task-options.j
  */
 export interface TasksModuleOptions extends CloudTasksOptions, TaskDefaults {
   /**
-   * Base address of the handlers. Default when embedded: the loopback address that the app listens
+   * Base address of the handlers. Default but on Google: the loopback address that the app listens
    * on, so that a `.delay` before that waits for it.
    */
   readonly serviceUrl?: string | undefined;
@@ -58,7 +58,8 @@ export class TasksSettings {
     this.defaults = { queue, ...defaults };
     this.serviceUrl = readServiceUrl(rest.serviceUrl);
     const embedded = backend === 'embedded';
-    if (!embedded && this.serviceUrl === undefined) {
+    if (!embedded && rest.emulatorHost === undefined && this.serviceUrl === undefined) {
+      // Google can't call the address that the app sees itself at; an emulator can.
       refuse('serviceUrl', "the handlers' base address with backend 'google'", undefined);
     }
     const account = rest.serviceAccount ?? (embedded ? 'tasks@local' : undefined);

@@ -10,10 +10,10 @@ import { DiscoveryModule } from '@nestjs/core';
 import { AuthModule } from '../auth/auth.module.js';
 import type { AuthOptions } from '../auth/auth-options.js';
 import { TaskAuthenticator } from '../auth/task-authenticator.js';
-import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CloudTasksModule } from '../cloud-tasks/cloud-tasks.module.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { DelayedCalls } from './delayed-calls.js';
+import { HandlerAddress } from './handler-address.js';
 import { HandlerRoutes } from './handler-routes.js';
 import { readTaskBodies } from './task-bodies.js';
 import { tasksToken } from './task-decorators.js';
@@ -32,8 +32,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
       inject: [MODULE_OPTIONS_TOKEN],
       useFactory: (options: TasksModuleOptions) => new TasksSettings(options),
     },
+    HandlerAddress,
   ],
-  exports: [TasksSettings],
+  exports: [TasksSettings, HandlerAddress],
 })
 class TasksSettingsModule extends ConfigurableModuleClass {}
 
@@ -107,10 +108,10 @@ function withSettings(settings: DynamicModule): DynamicModule {
       }),
       AuthModule.forRootAsync({
         imports: [settings],
-        inject: [TasksSettings, AppAddress],
-        useFactory: ({ auth, serviceUrl }: TasksSettings, address: AppAddress): AuthOptions => ({
+        inject: [TasksSettings, HandlerAddress],
+        useFactory: ({ auth }: TasksSettings, address: HandlerAddress): AuthOptions => ({
           ...auth,
-          audience: async () => auth.audience ?? serviceUrl ?? (await address.url()),
+          audience: () => address.audience(),
         }),
       }),
     ],

@@ -65,9 +65,8 @@ test.each([
   '%s',
   (_, options) => {
     const host = ts.createCompilerHost({ ...NEST_NEW, ...options });
-    const { readFile, fileExists } = host;
-    host.fileExists = (name) => name === FILE || fileExists(name);
-    host.readFile = (name) => (name === FILE ? EXAMPLE : readFile(name));
+    host.fileExists = (name) => name === FILE || ts.sys.fileExists(name);
+    host.readFile = (name) => (name === FILE ? EXAMPLE : ts.sys.readFile(name));
     const program = ts.createProgram([FILE], { ...NEST_NEW, ...options, rootDir: ROOT }, host);
     const source = program.getSourceFile(FILE);
     const problems = [
