@@ -1,5 +1,5 @@
 /** Reads the routes that Nest has registered with Express, instead of assembling paths again. */
-
+import { METHOD_METADATA } from '@nestjs/common/constants.js';
 import type { RequestHandler } from 'express';
 
 /** A registered route: what Express does with it, as far as we need it. */
@@ -33,12 +33,16 @@ export interface ExpressApp {
   get(setting: 'query parser fn'): ((query: string) => Record<string, unknown>) | false | undefined;
 }
 
-/** The routes in the order in which Express asks them. */
+/**
+ * The routes of controllers in the order in which Express asks them. Others are left out: a
+ * middleware for certain routes looks like one of them, and only goes on to the next.
+ */
 export function registeredRoutes(app: ExpressApp): RegisteredRoute[] {
   return app.router.stack.flatMap((layer) => {
     const { route } = layer;
     const callback = route?.stack[0]?.handle;
-    if (!route || !callback || typeof route.path !== 'string') return [];
+    if (!route || typeof route.path !== 'string') return [];
+    if (!callback || !Reflect.hasMetadata(METHOD_METADATA, callback)) return [];
     return [
       {
         path: route.path,

@@ -1,8 +1,9 @@
 /** Delayed calls reach handlers wherever Nest has registered them. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { INestApplication } from '@nestjs/common';
+import type { INestApplication, MiddlewareConsumer, NestModule } from '@nestjs/common';
 import { Body, Controller, Module, Param, Post, Version, VersioningType } from '@nestjs/common';
 import { NestFactory, RouterModule } from '@nestjs/core';
+import type { IncomingMessage } from 'node:http';
 import { Task, TaskController, tasksToken } from '../../../src/modules/tasks/task-decorators.js';
 import type { Tasks } from '../../../src/modules/tasks/tasks.js';
 import { TasksModule } from '../../../src/modules/tasks/tasks.module.js';
@@ -110,6 +111,24 @@ test('but not where another route would take the very path', async () => {
   });
   await tasks.run.delay('ordinary');
   expect(await called.promise).toEqual(['unversioned', 'ordinary']);
+});
+
+test('through middleware that a module has for the very controller', async () => {
+  const seen: string[] = [];
+  @Module({ imports: [TasksModule.forFeature([Jobs])], controllers: [Jobs] })
+  class JobsModule implements NestModule {
+    configure(consumer: MiddlewareConsumer): void {
+      const watch = (request: IncomingMessage, _: unknown, next: () => void) => {
+        seen.push(request.headers['x-cloudtasks-queuename']?.toString() ?? 'nobody');
+        next();
+      };
+      consumer.apply(watch).forRoutes(Jobs);
+    }
+  }
+  const { app, url } = await startApp({ imports: [JobsModule] });
+  expect(await runs(app)).toEqual(['unversioned', 'a/b']);
+  expect((await fetch(`${url}/jobs/run/1`, { method: 'POST' })).status).toBe(401);
+  expect(seen).toEqual(['default']);
 });
 
 test('where Nest sorts the routes before it registers them', async () => {
