@@ -5,33 +5,24 @@ import protobuf from 'protobufjs';
 import { CloudTasksError, invalidArgument } from '../engine/errors.js';
 import { RestRefusal } from './rest-error.js';
 import { fieldOf, readMessage, unknownName } from './rest-json-read.js';
-import type { Match } from './rest-routes.js';
+import type { RestCall } from './rest-routes.js';
 
 /** As much as gRPC takes: a task of the most size in base64, with room for many small ones. */
 const MOST_BYTES = 4 * 1024 * 1024;
 
 /** What every Google API takes beside the request's own fields. None of it matters here. */
-const SYSTEM_PARAMETERS = new Set([
-  ...['access_token', 'alt', 'bearer_token', 'callback', 'fields', 'key', 'oauth_token', 'pp'],
-  ...[
-    'prettyPrint',
-    'quotaUser',
-    'trace',
-    'upload_protocol',
-    'uploadType',
-    'userIp',
-    'userProject',
-  ],
-  ...['xgafv', 'apiVersion'],
-]);
+const SYSTEM_PARAMETERS = new Set(
+  'access_token alt apiVersion bearer_token callback fields key oauth_token pp prettyPrint quotaUser trace upload_protocol uploadType userIp userProject xgafv'.split(
+    ' ',
+  ),
+);
 
 type Json = Record<string, unknown>;
 
 /** The request's message, as protobuf.js encodes it. What the path says goes before the body. */
 export function requestMessage(
   type: Type,
-  { body, variables }: Match<unknown>,
-  query: URLSearchParams,
+  { body, variables, query }: RestCall,
   sent: Buffer,
 ): Json {
   const json = bodyJson(sent);

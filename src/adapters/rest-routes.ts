@@ -1,4 +1,5 @@
 /** Which path runs which verb: google.api.http's rules, compiled and matched. */
+import type { IncomingMessage } from 'node:http';
 
 /** google.api.HttpRule, as the protos' annotations have it. */
 export interface HttpRule {
@@ -12,16 +13,23 @@ export interface HttpRule {
   readonly additional_bindings?: HttpRule | readonly HttpRule[];
 }
 
-export interface Match<Target> {
-  readonly target: Target;
-  readonly body: string | undefined;
+/** One request, and how it was found. */
+export interface RestCall {
+  readonly http: IncomingMessage;
+  readonly query: URLSearchParams;
+  readonly body: HttpRule['body'];
   /** By the path of the field in the request: `{ 'queue.name': 'projects/…' }`. */
   readonly variables: ReadonlyMap<string, string>;
 }
 
-interface Route<Target> {
-  readonly target: Target;
-  readonly body: string | undefined;
+/** Gives the answer's JSON. */
+export type RestHandler = (call: RestCall) => unknown;
+
+type Match = Pick<RestCall, 'body' | 'variables'> & { readonly handler: RestHandler };
+
+interface Route {
+  readonly handler: RestHandler;
+  readonly body: HttpRule['body'];
   readonly method: string;
   readonly pattern: RegExp;
   readonly fields: readonly string[];
@@ -29,33 +37,28 @@ interface Route<Target> {
 
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
-export class RestRoutes<Target> {
-  private readonly routes: Route<Target>[] = [];
+export class RestRoutes {
+  private readonly routes: Route[] = [];
 
   /** Adds a rule and its additional bindings. */
-  add(rule: HttpRule, target: Target): void {
+  add(rule: HttpRule, handler: RestHandler): void {
     for (const method of METHODS) {
       const template = rule[method];
       if (template === undefined) continue;
       const compiled = compile(template);
-      this.routes.push({ target, body: rule.body, method: method.toUpperCase(), ...compiled });
+      this.routes.push({ handler, body: rule.body, method: method.toUpperCase(), ...compiled });
     }
-    for (const binding of [rule.additional_bindings ?? []].flat()) this.add(binding, target);
-  }
-
-  /** Whether anything is served at a path, by whatever method. */
-  knows(path: string): boolean {
-    return this.routes.some(({ pattern }) => pattern.test(path));
+    for (const binding of [rule.additional_bindings ?? []].flat()) this.add(binding, handler);
   }
 
   /** @param path as it was sent, percent-encoded. */
-  match(method: string, path: string): Match<Target> | undefined {
+  match(method: string, path: string): Match | undefined {
     for (const route of this.routes) {
       const found = route.method === method ? route.pattern.exec(path) : null;
       if (!found) continue;
-      const { target, body, fields } = route;
+      const { handler, body, fields } = route;
       const values = found.slice(1).map(decodeSegments);
-      return { target, body, variables: new Map(fields.map((key, i) => [key, values[i] ?? ''])) };
+      return { handler, body, variables: new Map(fields.map((key, i) => [key, values[i] ?? ''])) };
     }
     return undefined;
   }
@@ -64,29 +67,17 @@ export class RestRoutes<Target> {
 /** `/v2/{name=projects/*}/queues:verb`, by the grammar in google/api/http.proto. */
 function compile(template: string): { pattern: RegExp; fields: string[] } {
   const fields: string[] = [];
-  const pattern = template
-    .split(/(\{[^}]+\})/)
-    .map((part) => {
-      if (!part.startsWith('{')) return wildcards(part);
-      const [field = '', segments = '*'] = part.slice(1, -1).split('=');
-      fields.push(field);
-      return `(${wildcards(segments)})`;
-    })
-    .join('');
+  const groups = template.replace(/\{([^=}]+)(=[^}]+)?\}/g, (_, field: string, segments = '=*') => {
+    fields.push(field);
+    return `(${String(segments).slice(1)})`;
+  });
+  // A colon in the last segment begins a custom verb; elsewhere it may be a project id's.
+  const pattern = groups
+    .replace(/[.]/g, '\\.')
+    .replace(/\*\*/g, '.+')
+    .replace(/\*(?=\)?\/)/g, '[^/]+')
+    .replace(/\*/g, '[^/:]+');
   return { pattern: new RegExp(`^${pattern}$`), fields };
-}
-
-/**
- * A colon in the last segment begins a custom verb, so no `*` at the end takes it; project ids may
- * have one.
- */
-function wildcards(segments: string): string {
-  return segments
-    .replace(/[.+?^$()|[\]\\]/g, '\\$&')
-    .replace(/\*\*|\*(\/?)/g, (all, slash: string | undefined) => {
-      if (all === '**') return '.+';
-      return slash ? '[^/]+/' : '[^/:]+';
-    });
 }
 
 /** Decodes all but a slash, which would make two segments of one; what can't be decoded stays. */

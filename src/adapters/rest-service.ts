@@ -5,9 +5,10 @@ import { CloudTasksError } from '../engine/errors.js';
 import type { RestAnswer } from './rest-error.js';
 import { errorAnswer, jsonAnswer } from './rest-error.js';
 import { writeMessage } from './rest-json-write.js';
+import { addLocations } from './rest-locations.js';
 import { loadProtos } from './rest-protos.js';
 import { readJsonBody, requestMessage, wantsNumericEnums } from './rest-request.js';
-import type { HttpRule } from './rest-routes.js';
+import type { HttpRule, RestHandler } from './rest-routes.js';
 import { RestRoutes } from './rest-routes.js';
 
 /** A verb as gRPC has it, from the bytes of its request to the bytes of its answer. */
@@ -24,51 +25,49 @@ export interface RestOptions {
   readonly onError: (error: unknown) => void;
 }
 
-interface Call {
-  readonly verb: RestVerb;
-  readonly request: Type;
-  readonly answer: Type;
-}
-
 export class RestService {
   private constructor(
-    private readonly routes: RestRoutes<Call>,
+    private readonly routes: RestRoutes,
     private readonly onError: RestOptions['onError'],
   ) {}
 
   static async create({ verbs, onError }: RestOptions): Promise<RestService> {
     const root = await loadProtos();
-    const routes = new RestRoutes<Call>();
+    const routes = new RestRoutes();
     for (const verb of await verbs()) {
       const [, service = '', name = ''] = verb.path.split('/');
       const method = root.lookupService(service).methods[name];
-      if (!method?.resolvedRequestType || !method.resolvedResponseType) {
-        throw new Error(`The protos don't have ${verb.path}.`);
-      }
-      const { resolvedRequestType: request, resolvedResponseType: answer } = method;
-      for (const rule of rulesOf(method)) routes.add(rule, { verb, request, answer });
+      const { resolvedRequestType: request, resolvedResponseType: answer } = method ?? {};
+      if (!method || !request || !answer) throw new Error(`The protos don't have ${verb.path}.`);
+      for (const rule of rulesOf(method)) routes.add(rule, verbHandler(verb, request, answer));
     }
+    addLocations(routes);
     return new RestService(routes, onError);
   }
 
-  /** Undefined when no verb has this method and path. */
-  async answer(request: IncomingMessage): Promise<RestAnswer | undefined> {
-    const [path = '', search = ''] = (request.url ?? '').split(/\?(.*)/s);
-    const match = this.routes.match(request.method ?? '', path);
+  /** Undefined when nothing is served by this method at this path. */
+  async answer(http: IncomingMessage): Promise<RestAnswer | undefined> {
+    const [path = '', search = ''] = (http.url ?? '').split(/\?(.*)/s);
+    const match = this.routes.match(http.method ?? '', path);
     if (!match) return undefined;
-    const { target } = match;
     try {
+      const { handler, body, variables } = match;
       const query = new URLSearchParams(search);
-      const message = requestMessage(target.request, match, query, await readJsonBody(request));
-      const bytes = await target.verb.run(target.request.encode(message).finish());
-      const answer = target.answer.decode(bytes);
-      const writing = { numericEnums: wantsNumericEnums(query) };
-      return jsonAnswer(200, writeMessage(target.answer, answer, writing));
+      return jsonAnswer(200, await handler({ http, body, variables, query }));
     } catch (error) {
       if (!(error instanceof CloudTasksError)) this.onError(error);
       return errorAnswer(error);
     }
   }
+}
+
+function verbHandler(verb: RestVerb, request: Type, answer: Type): RestHandler {
+  return async (call) => {
+    const message = requestMessage(request, call, await readJsonBody(call.http));
+    const bytes = await verb.run(request.encode(message).finish());
+    const writing = { numericEnums: wantsNumericEnums(call.query) };
+    return writeMessage(answer, answer.decode(bytes), writing);
+  };
 }
 
 function rulesOf(method: Method): HttpRule[] {
