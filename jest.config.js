@@ -19,5 +19,7 @@ export default {
       },
     ],
   },
+  setupFilesAfterEnv: ['<rootDir>/test/support/random-seed.ts'],
+  showSeed: true,
   workerIdleMemoryLimit: '1GB',
 };
