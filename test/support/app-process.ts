@@ -1,4 +1,4 @@
-/** The built app as a process of its own, as `npm start` runs it. */
+/** The built app, or another of our servers, as a process of its own. */
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -17,10 +17,18 @@ export interface AppProcess {
   kill(signal: NodeJS.Signals): Promise<number | null>;
 }
 
-/** Starts the app on free ports and waits until it listens. */
-export async function startApp(env: Readonly<Record<string, string>>): Promise<AppProcess> {
-  const child = spawn(process.execPath, [MAIN], {
-    env: { PATH: process.env['PATH'], PORT: '0', ENGINE_PORT: '0', ...env },
+/** Starts the app on free ports, as `npm start` does, and waits until it listens. */
+export function startApp(env: Readonly<Record<string, string>>): Promise<AppProcess> {
+  return startListening([MAIN], { PORT: '0', ENGINE_PORT: '0', ...env });
+}
+
+/** Starts node with these arguments and waits for a line with the address where it listens. */
+export async function startListening(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<AppProcess> {
+  const child = spawn(process.execPath, args, {
+    env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: string[] = [];
@@ -33,7 +41,7 @@ export async function startApp(env: Readonly<Record<string, string>>): Promise<A
       const [, address] = LISTENING.exec(line) ?? [];
       if (address) resolve(address);
     });
-    void exited.then(() => reject(new Error(`The app ended before it listened: ${errors}`)));
+    void exited.then(() => reject(new Error(`It ended before it listened: ${errors}`)));
   });
   return {
     url,
