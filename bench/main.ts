@@ -1,8 +1,8 @@
 /** Runs every benchmark, or those named: `npm run bench -- dispatch`. */
-const ALL = ['producer', 'dispatch'];
+const ALL = ['producer', 'dispatch', 'grpc'];
 
 const asked = process.argv.slice(2);
 for (const name of asked.length > 0 ? asked : ALL) {
-  if (!ALL.includes(name)) throw new Error(`Benchmarks are ${ALL.join(' and ')}, got '${name}'.`);
+  if (!ALL.includes(name)) throw new Error(`Benchmarks are ${ALL.join(', ')}, got '${name}'.`);
   await import(`./${name}.js`);
 }

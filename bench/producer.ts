@@ -1,11 +1,10 @@
 /** Requests a second of POST /add_task_external, against a bare Nest POST echo of the same body. */
-import type { ChildProcess } from 'node:child_process';
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
+import { listeningAt } from './listening.js';
 import { ceiling, requestsPerSecond } from './load.js';
 import { compare, writeResults } from './measure.js';
 
@@ -44,16 +43,3 @@ app.kill();
 await once(app, 'exit');
 await rm(dataDir, { recursive: true });
 await writeResults('producer', { ...figures, generatorCeiling: most });
-
-/** The address that the app's first lines name. */
-async function listeningAt(child: ChildProcess): Promise<string> {
-  if (!child.stdout) throw new Error('The app has no output.');
-  for await (const line of createInterface(child.stdout)) {
-    const address = /http:\/\/[\w.:[\]]+/.exec(line)?.[0];
-    if (address) {
-      child.stdout.resume();
-      return address;
-    }
-  }
-  throw new Error('The app ended before it listened.');
-}
