@@ -125,10 +125,8 @@ function checkProducerAuth(env: Environment, embedded: boolean, host: string): v
   if (given === undefined && embedded && local) return;
   if (given === 'none' && local) return;
   if (given === 'none' || given === undefined) {
-    const where = local ? '' : ` while HOST is ${host}`;
-    env.refuse(
-      'PRODUCER_AUTH',
-      `a check of who may enqueue${where}; this version has only 'none', which needs HOST=127.0.0.1`,
+    throw new SettingsError(
+      `PRODUCER_AUTH: expected a check of who may enqueue at ${host}, got ${given === undefined ? 'nothing' : "'none'"}; this version has no check yet: set HOST=127.0.0.1 and PRODUCER_AUTH=none`,
     );
   }
   if (['api-key', 'oidc', 'iap'].includes(given)) {
@@ -149,6 +147,9 @@ function embeddedSettings(env: Environment): EmbeddedSettings {
     'at least 32 printable characters without spaces',
   );
   const queuesFile = env.text('QUEUES_FILE') ?? (existsSync(QUEUES_FILE) ? QUEUES_FILE : undefined);
+  if (queuesFile !== undefined && !existsSync(queuesFile)) {
+    env.refuse('QUEUES_FILE', 'a file that exists');
+  }
   return {
     kind: 'embedded',
     host: env.matching('ENGINE_HOST', HOST_NAME, "an address such as '127.0.0.1'") ?? '127.0.0.1',
@@ -186,15 +187,17 @@ function authSettings(
   variables: Variables,
   serviceAccount: string,
 ): AuthSettings {
-  const fallback =
-    backend.kind === 'embedded' ? 'local' : variables['GAE_ENV'] ? 'appengine' : 'oidc';
-  const mode = env.oneOf('AUTH_MODE', ['local', 'oidc', 'appengine', 'cloud-run-iam'], fallback);
-  if (mode === 'appengine' || mode === 'cloud-run-iam') {
+  const google = backend.kind === 'google';
+  const fallback = google ? 'oidc' : 'local';
+  const onAppEngine = google && variables['GAE_ENV'];
+  const wanted = env.text('AUTH_MODE') ?? (onAppEngine ? 'appengine' : fallback);
+  if (wanted === 'appengine' || wanted === 'cloud-run-iam') {
     throw new SettingsError(
-      `AUTH_MODE=${mode} is not supported by this version: set AUTH_MODE=oidc`,
+      `AUTH_MODE=${wanted} is not supported by this version: set AUTH_MODE=oidc`,
     );
   }
-  if (mode === 'local' && backend.kind === 'google') {
+  const mode = env.oneOf('AUTH_MODE', ['local', 'oidc'], fallback);
+  if (mode === 'local' && google) {
     env.refuse(
       'AUTH_MODE',
       "'oidc' with TASKS_BACKEND=google, since 'local' trusts the embedded engine",

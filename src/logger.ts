@@ -7,6 +7,8 @@ import { printable } from './printable.js';
 export interface AppLoggerOptions {
   /** For a person at a terminal rather than for a log collector. */
   readonly pretty: boolean;
+  /** Whether that terminal shows colours. Default true. */
+  readonly colors?: boolean;
   /** Default: standard output, written before the call returns. */
   readonly stream?: DestinationStream;
   /** What each line also tells: the task that is being handled. */
@@ -53,7 +55,7 @@ export class AppLogger implements LoggerService {
         timestamp: stdTimeFunctions.isoTime,
         formatters: { level: (label) => ({ severity: SEVERITIES[label] }) },
       },
-      options.pretty ? await prettyStream(stream) : stream,
+      options.pretty ? await prettyStream(stream, options.colors ?? true) : stream,
     );
     return new AppLogger(logger, options.about ?? (() => ({})));
   }
@@ -139,7 +141,10 @@ function withoutTokens(text: string): string {
 }
 
 /** Loaded only for a terminal. What a message holds can't break its line or colour what follows. */
-async function prettyStream(stream: DestinationStream): Promise<DestinationStream> {
+async function prettyStream(
+  stream: DestinationStream,
+  colorize: boolean,
+): Promise<DestinationStream> {
   const { default: pretty } = await import('pino-pretty');
   const format = pretty.prettyFactory({
     messageKey: 'message',
@@ -147,7 +152,7 @@ async function prettyStream(stream: DestinationStream): Promise<DestinationStrea
     levelKey: 'severity',
     customLevels: 'debug:20,info:30,warning:40,error:50,critical:60',
     translateTime: 'SYS:HH:MM:ss.l',
-    colorize: true,
+    colorize,
     hideObject: true,
     messageFormat: (line) => {
       const { context = '', message = '', stack_trace: stack = '', ...rest } = line as Line;

@@ -17,6 +17,8 @@ const LONGEST_END = 9_500;
 async function main(): Promise<void> {
   const logger = await AppLogger.create({
     pretty: process.stdout.isTTY,
+    // Node's own answer minds NO_COLOR and dumb terminals.
+    colors: process.stdout.isTTY && process.stdout.hasColors(),
     about: currentTask,
   });
   const app = await NestFactory.create(AppModule, new AppServer(), {

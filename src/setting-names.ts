@@ -9,17 +9,18 @@ export class SettingsError extends Error {
   override readonly name = 'SettingsError';
 }
 
-const KNOWN = [
+/** All that the app reads; docs/settings.md tells about each. */
+export const SETTING_NAMES = [
   ...['PORT', 'HOST', 'TASKS_BACKEND', 'ENGINE_HOST', 'ENGINE_PORT', 'DATA_DIR', 'ENGINE_SECRET'],
   ...['CLOUD_TASKS_EMULATOR_HOST', 'PROJECT_ID', 'GOOGLE_CLOUD_PROJECT', 'LOCATION', 'QUEUE_NAME'],
   ...['SERVICE_URL', 'SERVICE_ACCOUNT', 'AUTH_MODE'],
   ...['OIDC_AUDIENCE', 'OIDC_ACCOUNTS', 'OIDC_ISSUER', 'PRODUCER_AUTH'],
   ...['EXTERNAL_ORIGINS', 'EXTERNAL_SERVICE_ACCOUNT', 'APP_ENGINE_HOSTS', 'QUEUES_FILE'],
 ] as const;
-export type SettingName = (typeof KNOWN)[number];
+export type SettingName = (typeof SETTING_NAMES)[number];
 
 /** Settings of the whole design that this version would ignore without a word. */
-const NOT_YET = [
+export const NOT_YET = [
   ...['ROLE', 'ALLOWED_QUEUES', 'OUTBOUND_FILE', 'RELAY_SERVICE_ACCOUNT', 'RELAY_MAX_INFLIGHT'],
   ...['STORE_URL', 'SYNC_SOURCE_URL', 'WEBHOOK_SECRET', 'CALLBACK_SECRET'],
   ...['ENVELOPE_SECRET', 'SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
@@ -39,7 +40,7 @@ const MISTAKEN: Readonly<Record<string, SettingName>> = {
 
 /** @throws SettingsError for a name that is set and is not, or not yet, one of ours */
 export function refuseUnknownNames(variables: Variables): void {
-  const known: readonly string[] = [...KNOWN, ...NOT_YET];
+  const known: readonly string[] = [...SETTING_NAMES, ...NOT_YET];
   for (const [name, value] of Object.entries(variables)) {
     if (!value) continue;
     if ((NOT_YET as readonly string[]).includes(name)) {

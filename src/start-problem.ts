@@ -10,21 +10,29 @@ export function startProblem(error: unknown): string {
   }
   const {
     code,
-    address = 'HOST',
+    syscall,
+    hostname = '',
+    address = hostname,
     port = 0,
-  } = error as NodeJS.ErrnoException & {
-    readonly address?: string;
-    readonly port?: number;
-  };
-  switch (code) {
+  } = (error ?? {}) as ListenError;
+  // Only of listening: a file can be refused with the same codes.
+  switch (syscall === 'listen' || syscall === 'getaddrinfo' ? code : undefined) {
     case 'EADDRINUSE':
       return `port ${port} on ${address} is in use: stop what listens there, or choose another by PORT`;
     case 'EACCES':
       return `port ${port} on ${address} is not this user's to take: choose one above 1023 by PORT`;
     case 'EADDRNOTAVAIL':
     case 'ENOTFOUND':
+    case 'EAI_AGAIN':
       return `${address} is not an address of this machine: choose another by HOST`;
     default:
       return error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
+}
+
+interface ListenError extends NodeJS.ErrnoException {
+  readonly address?: string;
+  readonly port?: number;
+  /** In place of an address, of a name that has none. */
+  readonly hostname?: string;
 }

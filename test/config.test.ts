@@ -65,7 +65,7 @@ test('reads every setting', () => {
       'https://api.example.com, https://b.example.com;audience=https://b.example.com,http://127.0.0.1:9000',
     EXTERNAL_SERVICE_ACCOUNT: 'x@y',
     APP_ENGINE_HOSTS: 'default=http://127.0.0.1:8080,worker=http://127.0.0.1:8081/',
-    QUEUES_FILE: 'queue.yaml',
+    QUEUES_FILE: 'package.json',
     PRODUCER_AUTH: 'none',
   });
   expect(settings).toEqual({
@@ -78,7 +78,7 @@ test('reads every setting', () => {
       dataDir: '/data',
       secret: 's'.repeat(32),
       appEngineHosts: { default: 'http://127.0.0.1:8080', worker: 'http://127.0.0.1:8081' },
-      queuesFile: 'queue.yaml',
+      queuesFile: 'package.json',
     },
     projectId: 'other',
     location: 'europe-west1',
@@ -156,10 +156,7 @@ describe('names the variable, what was expected, and what came', () => {
       "SERVICE_ACCOUNT: expected an address such as 'tasks@my-project.iam.gserviceaccount.com', got 'me'",
     ],
     [{ OIDC_ACCOUNTS: 'a@b,,c@d' }, "OIDC_ACCOUNTS: expected no empty item, got 'a@b,,c@d'"],
-    [
-      { AUTH_MODE: 'off' },
-      "AUTH_MODE: expected one of local, oidc, appengine, cloud-run-iam, got 'off'",
-    ],
+    [{ AUTH_MODE: 'off' }, "AUTH_MODE: expected one of local, oidc, got 'off'"],
     [
       { AUTH_MODE: 'appengine' },
       'AUTH_MODE=appengine is not supported by this version: set AUTH_MODE=oidc',
@@ -200,6 +197,7 @@ describe('names the variable, what was expected, and what came', () => {
       { ...GOOGLE, OIDC_ISSUER: 'http://issuer.example' },
       "OIDC_ISSUER: expected an https issuer such as 'https://accounts.google.com', got 'http://issuer.example'",
     ],
+    [{ QUEUES_FILE: 'no.yaml' }, "QUEUES_FILE: expected a file that exists, got 'no.yaml'"],
     [{ PORT: 'x\n\u001b[31m' }, "PORT: expected a port from 0 to 65535, got 'x\\n\\u001b[31m'"],
   ])('%j', (variables, message) => {
     expect(refusal(variables)).toBe(message);

@@ -4,7 +4,7 @@ import { AppLogger } from '../src/logger.js';
 
 async function capture(
   write: (logger: AppLogger) => void,
-  options: { pretty?: boolean; about?: () => object } = {},
+  options: { pretty?: boolean; colors?: boolean; about?: () => object } = {},
 ): Promise<string[]> {
   const lines: string[] = [];
   const stream = { write: (line: string) => void lines.push(line) };
@@ -110,4 +110,13 @@ test('a terminal gets one readable line, in which nothing acts', async () => {
   expect(plain).toMatch(
     /^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: \[Jobs\] a\\u001b\[2J\\nb\\u009b \{"task":"4\\u001b\[31m"\}\n$/,
   );
+});
+
+test('a terminal without colours gets none', async () => {
+  const lines = await capture((logger) => logger.error(new Error('x'), 'Jobs'), {
+    pretty: true,
+    colors: false,
+  });
+  expect(lines.join('')).toMatch(/ ERROR: \[Jobs\] x\n/);
+  expect(lines.join('')).not.toContain('\u001b');
 });
