@@ -6,6 +6,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
+const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const LISTENING = /(http:\/\/127\.0\.0\.1:\d+)/;
 
 export interface AppProcess {
@@ -22,10 +23,23 @@ export function startApp(env: Readonly<Record<string, string>>): Promise<AppProc
   return startListening([MAIN], { PORT: '0', ENGINE_PORT: '0', ...env });
 }
 
-/** Starts node with these arguments and waits for a line with the address where it listens. */
-export async function startListening(
-  args: readonly string[],
+/**
+ * Starts the engine alone on a free port, as `npx nest-cloud-tasks engine` does.
+ *
+ * @param nodeArguments for node itself, in front of the program.
+ */
+export function startEngineAlone(
+  dataDir: string,
+  nodeArguments: readonly string[] = [],
   env: Readonly<Record<string, string>> = {},
+): Promise<AppProcess> {
+  return startListening([...nodeArguments, CLI, 'engine', '--port', '0', '--data', dataDir], env);
+}
+
+/** Starts node with these arguments and waits for a line with the address where it listens. */
+async function startListening(
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
 ): Promise<AppProcess> {
   const child = spawn(process.execPath, args, {
     env: { PATH: process.env['PATH'], ...env },
