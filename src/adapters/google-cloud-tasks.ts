@@ -7,6 +7,7 @@ import type { GoogleOptions } from './google-client.js';
 import { openClient } from './google-client.js';
 import { toCloudTasksError } from './google-error.js';
 import { unaskable } from './google-rest-names.js';
+import { policyFromWire, policyToWire } from './wire-iam.js';
 import { queueFromWire, queueToWire } from './wire-queue.js';
 import { taskFromWire, taskToWire, viewToWire } from './wire-task.js';
 import { toInt32, toMask } from './wire.js';
@@ -95,6 +96,23 @@ export async function googleCloudTasks(
     runTask: async ({ name, responseView }) => {
       const [task] = await client.runTask({ name, responseView: viewToWire(responseView) }, once());
       return taskFromWire(task);
+    },
+    getIamPolicy: async ({ resource }) => {
+      const [policy] = await client.getIamPolicy({ resource }, idempotent());
+      return policyFromWire(policy);
+    },
+    setIamPolicy: async ({ resource, policy, updateMask }) => {
+      const wire = {
+        resource,
+        policy: policyToWire(policy),
+        updateMask: updateMask ? { paths: updateMask } : null,
+      };
+      const [set] = await client.setIamPolicy(wire, once());
+      return policyFromWire(set);
+    },
+    testIamPermissions: async (request) => {
+      const [{ permissions }] = await client.testIamPermissions(request, idempotent());
+      return { permissions: permissions ?? [] };
     },
     close: async () => {
       closed = true;

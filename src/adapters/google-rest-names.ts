@@ -10,6 +10,9 @@ type Checks = {
 const queue = ({ name }: { name: string }) => void parseQueueName(name, 'name');
 const task = ({ name }: { name: string }) => void parseTaskName(name, 'name');
 
+const resource = ({ resource: name }: { resource: string }) =>
+  void parseQueueName(name, 'resource');
+
 const CHECKS: Checks = {
   listQueues: ({ parent }) => checkLocationName(parent, 'parent'),
   createQueue: ({ parent }) => checkLocationName(parent, 'parent'),
@@ -24,6 +27,9 @@ const CHECKS: Checks = {
   getTask: task,
   deleteTask: task,
   runTask: task,
+  getIamPolicy: resource,
+  setIamPolicy: resource,
+  testIamPermissions: resource,
 };
 
 /** What the service says to such a name, where Google's client failed for it. */

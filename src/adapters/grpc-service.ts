@@ -3,9 +3,11 @@ import { google } from '@google-cloud/tasks/build/protos';
 import type { sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import { Metadata, Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Socket } from 'node:net';
-import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
+import type { EngineApi } from '../engine/engine-api.js';
 import { CloudTasksError, invalidArgument } from '../engine/errors.js';
+import { mixinVerbs } from './grpc-mixin-verbs.js';
 import { grpcVerbs } from './grpc-verbs.js';
+import { messageOf } from './wire-message.js';
 import { toCode } from './wire.js';
 
 /** Production refuses a call whose client would wait longer. */
@@ -15,7 +17,7 @@ const MOST_DEADLINE_MS = 30_000;
 const MOST_MESSAGE = 2_000;
 
 export interface GrpcOptions {
-  readonly api: CloudTasksApi;
+  readonly api: EngineApi;
   /** Told why a verb failed of itself; its caller gets a bare INTERNAL. */
   readonly onError: (error: unknown) => void;
 }
@@ -25,10 +27,10 @@ export interface GrpcService {
   readonly inject: (socket: Socket) => void;
 }
 
-/** Methods that aren't served, IAM's among them, are answered UNIMPLEMENTED with their path. */
+/** Methods that aren't served are answered UNIMPLEMENTED with their path. */
 export function grpcService({ api, onError }: GrpcOptions): GrpcService {
   const server = new Server({ 'grpc.enable_channelz': 0 });
-  for (const { path, run } of grpcVerbs(api)) {
+  for (const { path, run } of [...grpcVerbs(api), ...mixinVerbs(api)]) {
     const handle = (call: ServerUnaryCall<Buffer, Buffer>, answer: sendUnaryData<Buffer>) => {
       const running = Promise.resolve(call).then(checked).then(run);
       running.then(
@@ -82,15 +84,7 @@ function statusOf(error: unknown) {
 
 const BAD_REQUEST = 'type.googleapis.com/google.rpc.BadRequest';
 
-/** `{ field_violations: [{ field }] }`, by hand: the package's protos don't have this one. */
+/** `{ field_violations: [{ field }] }` */
 function badRequest(field: string): Buffer {
-  return lengthDelimited(lengthDelimited(Buffer.from(field)));
-}
-
-/** The bytes as field 1 of a message (protobuf's wire type 2). */
-function lengthDelimited(value: Buffer): Buffer {
-  const head = [(1 << 3) | 2];
-  let length = value.length;
-  for (; length >= 0x80; length >>>= 7) head.push((length & 0x7f) | 0x80);
-  return Buffer.concat([Buffer.from([...head, length]), value]);
+  return messageOf([[1, messageOf([[1, field]])]]);
 }

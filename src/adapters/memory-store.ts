@@ -15,6 +15,7 @@ interface Kept {
 export class MemoryStore implements TaskStore {
   private readonly kept = new Map<string, Kept>();
   private readonly queueTombstones = new Map<string, Instant>();
+  private readonly values = new Map<string, string>();
   /** Of all queues. */
   private readonly bySeq = new Map<number, StoredTask>();
   private lastSeq = 0;
@@ -66,6 +67,17 @@ export class MemoryStore implements TaskStore {
       .flatMap((tombstones) => [...tombstones.values()])
       .reduce((earliest, until) => Math.min(earliest, until), Infinity);
     return earliest === Infinity ? undefined : earliest;
+  }
+
+  value(key: string): string | undefined {
+    return this.values.get(key);
+  }
+
+  putValue(key: string, value: string | undefined): Promise<void> {
+    return this.write(() => {
+      if (value === undefined) this.values.delete(key);
+      else this.values.set(key, value);
+    });
   }
 
   putQueue(queue: Queue): Promise<void> {

@@ -38,6 +38,16 @@ export class SqliteDamage {
     });
   }
 
+  /** The same for a value, which is then as if it had never been put. */
+  value(key: string, error: unknown): void {
+    const { sql } = this;
+    this.setAside('value', key, error, (reason) => {
+      sql.setValueAside.run(reason, key);
+      sql.deleteValue.run(key);
+      return key;
+    });
+  }
+
   /** Reads by an index; where that is damaged, the tables still say what belongs in it. */
   byIndex<T>(read: () => T): T {
     try {
@@ -63,7 +73,7 @@ export class SqliteDamage {
 
   private setAside(
     kind: DamagedRecord['kind'],
-    number: number,
+    number: number | string,
     error: unknown,
     move: (reason: string) => string,
   ): void {

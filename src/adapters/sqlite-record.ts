@@ -95,7 +95,15 @@ export function decodeQueue(id: number, text: unknown, checksum: unknown): Queue
   return unseal('queue', String(id), text, checksum) as Queue;
 }
 
-type Part = 'state' | 'request' | 'queue';
+export function encodeValue(key: string, value: string): Sealed {
+  return seal('value', key, value);
+}
+
+export function decodeValue(key: string, text: unknown, checksum: unknown): string {
+  return unseal('value', key, text, checksum) as string;
+}
+
+type Part = 'state' | 'request' | 'queue' | 'value';
 
 function seal(part: Part, key: string, value: unknown): Sealed {
   const text = JSON.stringify(value);

@@ -63,6 +63,14 @@ const STEPS: readonly string[] = [
     head, head_checksum, body, body_checksum
   );
   `,
+  `
+  -- IAM policies and the like.
+  CREATE TABLE value (
+    key TEXT PRIMARY KEY,
+    text TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = STEPS.length;

@@ -46,6 +46,12 @@ export function prepareStatements(db: DatabaseSync) {
     putQueueTombstone: write('INSERT OR REPLACE INTO queue_tombstone VALUES (?, ?)'),
     deleteQueueTombstone: write('DELETE FROM queue_tombstone WHERE name = ?'),
 
+    value: read<[text: unknown, checksum: unknown]>(
+      'SELECT text, checksum FROM value WHERE key = ?',
+    ),
+    putValue: write('INSERT OR REPLACE INTO value VALUES (?, ?, ?)'),
+    deleteValue: write('DELETE FROM value WHERE key = ?'),
+
     // Indexes give places only; the rows are read one by one, so that one which is damaged
     // can't spoil the page.
     seqByName: read<[seq: number]>(
@@ -113,6 +119,10 @@ export function prepareStatements(db: DatabaseSync) {
     setQueueAside: write(
       `INSERT INTO damaged (kind, name, reason, queue, state, checksum)
        SELECT 'queue', name, ?, id, config, checksum FROM queue WHERE id = ?`,
+    ),
+    setValueAside: write(
+      `INSERT INTO damaged (kind, name, reason, state, checksum)
+       SELECT 'value', key, ?, text, checksum FROM value WHERE key = ?`,
     ),
     forgetConfig: write('UPDATE queue SET config = NULL WHERE id = ?'),
     rebuildIndexes: write('REINDEX task'),

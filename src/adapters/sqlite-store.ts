@@ -22,8 +22,10 @@ import {
   decodeHead,
   decodeRequest,
   decodeState,
+  decodeValue,
   encodeRequest,
   encodeState,
+  encodeValue,
   taskKey,
 } from './sqlite-record.js';
 import type { Statements } from './sqlite-statements.js';
@@ -135,6 +137,27 @@ export class SqliteStore implements TaskStore {
 
   nextExpiry(): Instant | undefined {
     return this.sql.nextExpiry.get()?.[0] ?? undefined;
+  }
+
+  value(key: string): string | undefined {
+    try {
+      const row = this.sql.value.get(key);
+      return row && decodeValue(key, ...row);
+    } catch (error) {
+      this.damage.value(key, error);
+      return undefined;
+    }
+  }
+
+  async putValue(key: string, value: string | undefined): Promise<void> {
+    await this.commits.write(() => {
+      if (value === undefined) {
+        this.sql.deleteValue.run(key);
+      } else {
+        const { text, checksum } = encodeValue(key, value);
+        this.sql.putValue.run(key, text, checksum);
+      }
+    });
   }
 
   async putQueue(queue: Queue): Promise<void> {

@@ -1,8 +1,10 @@
 /** Queues on the wire, as a caller gives them and as a server answers them. */
 import type { google } from '@google-cloud/tasks/build/protos';
 import type { AppEngineRouting, Queue, QueueInput, QueueState } from '../engine/cloud-tasks-api.js';
+import { invalidArgument } from '../engine/errors.js';
 import {
   fromDuration,
+  fromMask,
   fromNumber,
   fromText,
   fromTimestamp,
@@ -118,6 +120,27 @@ export function queueFromWire(wire: WireQueue): Queue {
       ...stackdriverLoggingConfig,
     },
   });
+}
+
+/** What v2's proto has of a queue's settings. */
+const SETTINGS = [
+  'appEngineRoutingOverride',
+  'rateLimits',
+  'retryConfig',
+  'stackdriverLoggingConfig',
+];
+const OUTPUTS = ['name', 'state', 'purgeTime'];
+
+/** All settings when there is no mask: what v2 can't carry is not v2's to reset. */
+export function v2QueueMask(mask: google.protobuf.IFieldMask | null | undefined): string[] {
+  const paths = fromMask(mask) ?? SETTINGS;
+  for (const path of paths) {
+    const [group = ''] = path.split('.', 1);
+    if (![...SETTINGS, ...OUTPUTS].includes(group)) {
+      throw invalidArgument(`Invalid mask for Queue: ${path}`, 'updateMask');
+    }
+  }
+  return paths;
 }
 
 export function routingFromWire(wire: google.cloud.tasks.v2.IAppEngineRouting): AppEngineRouting {

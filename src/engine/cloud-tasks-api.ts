@@ -1,10 +1,11 @@
 /**
- * The joint of the whole project: the queue and task verbs of Cloud Tasks v2, on plain data.
+ * The joint of the whole project: the verbs of Cloud Tasks v2, on plain data.
  *
  * The engine implements it, Google's client is wrapped to look like it, and everything else calls
  * only it. Requests and answers are structured-cloneable, so they cross a thread unchanged. Field
  * names are the API's JSON names; instants and durations are whole microseconds.
  */
+import type { IamApi } from './iam-api.js';
 import type { Duration, Instant } from './time.js';
 
 export type HttpMethod = 'POST' | 'GET' | 'HEAD' | 'PUT' | 'DELETE' | 'PATCH' | 'OPTIONS';
@@ -242,7 +243,7 @@ export interface TaskRequest {
   responseView?: View;
 }
 
-export interface CloudTasksApi {
+export interface CloudTasksApi extends IamApi {
   /** Lexicographic; most and default page 9800. */
   listQueues(request: ListQueuesRequest): Promise<{ queues: Queue[]; nextPageToken?: string }>;
   getQueue(request: GetQueueRequest): Promise<Queue>;

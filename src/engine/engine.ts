@@ -1,6 +1,5 @@
 /** Cloud Tasks itself: every queue and task verb, over a store and one dispatcher a queue. */
 import type {
-  CloudTasksApi,
   CreateQueueRequest,
   CreateTaskRequest,
   GetQueueRequest,
@@ -14,6 +13,11 @@ import type {
 } from './cloud-tasks-api.js';
 import { Dispatcher } from './dispatcher.js';
 import { CloudTasksError, invalidArgument, notFound } from './errors.js';
+import type { EngineApi } from './engine-api.js';
+import type { IamPolicy, SetIamPolicyRequest } from './iam-api.js';
+import { heldPermissions, IamPolicies } from './iam.js';
+import type { ListLocationsAnswer, ListLocationsRequest, Location } from './locations.js';
+import { locationOf, locationsOf } from './locations.js';
 import { pageSize, readPageToken, writePageToken } from './page.js';
 import type {
   Clock,
@@ -61,11 +65,12 @@ const TASKS_PAGE = 1000;
 const NO_ENTITY = 'Requested entity was not found.';
 
 /** What it answers is a copy: a caller may do with it as it likes. */
-export class Engine implements CloudTasksApi {
+export class Engine implements EngineApi {
   private readonly live = new Map<string, LiveQueue>();
   private readonly rules: Required<EngineRules>;
   private dispatching = false;
   private readonly sweeper: Sweeper;
+  private readonly policies: IamPolicies;
   private readonly ids: TaskIds;
   /** Queue verbs change one after the other, each seeing what the one before left. */
   private turn: Promise<unknown> = Promise.resolve();
@@ -80,6 +85,7 @@ export class Engine implements CloudTasksApi {
       trustsHttp: () => false,
       ...rules,
     };
+    this.policies = new IamPolicies(ports);
     for (const queue of ports.store.queues()) this.goLive(queue);
     this.sweeper = new Sweeper({
       ...ports,
@@ -181,7 +187,8 @@ export class Engine implements CloudTasksApi {
       this.live.delete(name);
       const { store, clock } = this.ports;
       const tombstoneUntil = clock.now() + this.rules.queueTombstone;
-      await store.deleteQueue(name, tombstoneUntil);
+      // Called together, so that both commit together.
+      await Promise.all([store.deleteQueue(name, tombstoneUntil), this.policies.forget(name)]);
       this.sweeper.at(tombstoneUntil);
     });
   }
@@ -252,6 +259,34 @@ export class Engine implements CloudTasksApi {
   async runTask(request: TaskRequest): Promise<Task> {
     const task = this.foundTask(request.name, 'FULL');
     return shown(await this.found(task.queue).dispatcher.run(task), request.responseView);
+  }
+
+  async getIamPolicy({ resource }: { resource: string }): Promise<IamPolicy> {
+    return this.policies.get(this.found(resource, 'resource').queue.name);
+  }
+
+  async setIamPolicy(request: SetIamPolicyRequest): Promise<IamPolicy> {
+    return this.inTurn(async () => {
+      this.found(request.resource, 'resource');
+      return this.policies.set(request);
+    });
+  }
+
+  async testIamPermissions(request: {
+    resource: string;
+    permissions: string[];
+  }): Promise<{ permissions: string[] }> {
+    const { resource, permissions } = request;
+    parseQueueName(resource, 'resource');
+    return { permissions: heldPermissions(permissions, this.live.has(resource)) };
+  }
+
+  async listLocations(request: ListLocationsRequest): Promise<ListLocationsAnswer> {
+    return locationsOf(request, this.live.keys(), this.ports.clock.now());
+  }
+
+  async getLocation({ name }: { name: string }): Promise<Location> {
+    return locationOf(name);
   }
 
   private found(name: string, field = 'name'): LiveQueue {

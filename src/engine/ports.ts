@@ -51,14 +51,14 @@ export interface DueTask {
 
 /** A record whose checksum failed: never run, kept apart for a person to look at. */
 export interface DamagedRecord {
-  readonly kind: 'queue' | 'task';
+  readonly kind: 'queue' | 'task' | 'value';
   /** As much of the name as could be read. */
   readonly name: string;
   readonly reason: string;
 }
 
 /**
- * Queues, tasks and tombstones. One engine owns one store.
+ * Queues, tasks and tombstones, and a few texts under keys. One engine owns one store.
  *
  * Reads are synchronous and see what is committed. A write resolves once it is durable; writes
  * take effect in the order they were called, and those that arrive together commit together.
@@ -80,6 +80,11 @@ export interface TaskStore {
   /** The earliest instant at which `removeExpired` would find something. */
   nextExpiry(): Instant | undefined;
 
+  /** What was kept under this key; undefined when nothing was. */
+  value(key: string): string | undefined;
+
+  /** Undefined removes it. */
+  putValue(key: string, value: string | undefined): Promise<void>;
   /** Creates or replaces. */
   putQueue(queue: Queue): Promise<void>;
   /** With its tasks and their tombstones. */

@@ -4,6 +4,7 @@ import { CloudTasksError, invalidArgument } from './errors.js';
 const PROJECT = '[A-Za-z0-9:.-]+';
 const LOCATION = '[A-Za-z0-9-]+';
 const QUEUE_ID = '[A-Za-z0-9-]{1,100}';
+const PROJECT_NAME = new RegExp(`^projects/${PROJECT}$`);
 const LOCATION_NAME = new RegExp(`^projects/(${PROJECT})/locations/(${LOCATION})$`);
 const QUEUE_NAME = new RegExp(
   `^projects/(${PROJECT})/locations/(${LOCATION})/queues/(${QUEUE_ID})$`,
@@ -32,6 +33,13 @@ export function checkLocationName(name: string, field: string): void {
     `Permission denied on resource project ${project}.`,
     { field },
   );
+}
+
+export function checkProjectName(name: string, field: string): void {
+  if (PROJECT_NAME.test(name)) return;
+  throw new CloudTasksError('PERMISSION_DENIED', `Permission denied on resource project ${name}.`, {
+    field,
+  });
 }
 
 export function parseQueueName(name: string, field: string): QueueParts {

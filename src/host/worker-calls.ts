@@ -56,6 +56,9 @@ const VERBS: Record<keyof CloudTasksApi, true> = {
   createTask: true,
   deleteTask: true,
   runTask: true,
+  getIamPolicy: true,
+  setIamPolicy: true,
+  testIamPermissions: true,
 };
 
 /** Every verb of the API as a call of that name. */

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { googleCloudTasks } from '../../src/adapters/google-cloud-tasks.js';
 import { toCloudTasksError } from '../../src/adapters/google-error.js';
 import type { CloudTasksApi, TaskInput } from '../../src/engine/cloud-tasks-api.js';
+import type { EngineApi } from '../../src/engine/engine-api.js';
 import { CloudTasksError } from '../../src/engine/errors.js';
 import type { EngineUnderTest } from '../support/engine-under-test.js';
 import { engineUnderTest, httpTask, LOCATION, QUEUE } from '../support/engine-under-test.js';
@@ -33,7 +34,7 @@ afterEach(async () => {
 async function reopen(verbs: Partial<CloudTasksApi>): Promise<void> {
   await google.close();
   await port.close();
-  const api = Object.create(under.engine) as CloudTasksApi;
+  const api = Object.create(under.engine) as EngineApi;
   port = await grpcPort(Object.assign(api, verbs));
   google = await googleCloudTasks({ emulatorHost: port.url });
 }

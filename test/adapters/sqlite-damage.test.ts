@@ -107,6 +107,21 @@ describe('a damaged task is set aside, reported once, and never returned:', () =
     expect(damagedRows()).toMatchObject([{ kind: 'task', reason, seq: 2 }]);
   });
 
+  test('a value that is not what was put, which is then as if it was never there', async () => {
+    const before = openStore();
+    await before.putValue('key', 'as it was put');
+    await before.close();
+    damage("UPDATE value SET text = replace(text, 'put', 'PUT')");
+    const store = openStore();
+    expect([store.value('key'), store.value('key')]).toEqual([undefined, undefined]);
+    await settled();
+    expect(reports).toEqual([{ kind: 'value', name: 'key', reason: 'wrong checksum of value' }]);
+    await store.putValue('key', 'again');
+    expect(store.value('key')).toBe('again');
+    await store.close();
+    expect(damagedRows()).toMatchObject([{ kind: 'value', name: 'key' }]);
+  });
+
   test('two that changed places', async () => {
     damage(`UPDATE request SET seq = 99 WHERE seq = 1; UPDATE request SET seq = 1 WHERE seq = 2;
       UPDATE request SET seq = 2 WHERE seq = 99`);

@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { DatabaseSync } from 'node:sqlite';
+import { DatabaseSync } from 'node:sqlite';
 import { SqliteStore } from '../../src/adapters/sqlite-store.js';
 import { describeTaskStore } from '../contract/task-store.contract.js';
 import { QUEUE, queueName, sampleQueue, sampleTask } from '../support/sample-records.js';
@@ -54,6 +54,32 @@ describe('a store that is opened again', () => {
     expect(store.due(QUEUE, undefined, 10)).toEqual([{ seq: 2, scheduleTime: 5 }]);
     expect(store.nextExpiry()).toBe(800);
     await store.close();
+  });
+
+  test('has everything also when its file is of version 1', async () => {
+    const file = newFile();
+    const before = openStore(file);
+    await before.putQueue({ ...sampleQueue(), state: 'PAUSED' });
+    await before.createTask(sampleTask('done'), 0);
+    await before.createTask(sampleTask('waiting', { scheduleTime: 5 }), 0);
+    await before.removeTask(1, 800);
+    const task = before.task(2);
+    await before.close();
+    // What version 2 added.
+    const db = new DatabaseSync(file);
+    db.exec('DROP TABLE value; PRAGMA user_version = 1');
+    db.close();
+
+    const store = openStore(file);
+    expect(store.queues()).toEqual([{ ...sampleQueue(), state: 'PAUSED' }]);
+    expect(store.tasks(QUEUE, 0, 10)).toEqual([task]);
+    expect(store.due(QUEUE, undefined, 10)).toEqual([{ seq: 2, scheduleTime: 5 }]);
+    expect(store.taskTombstone(QUEUE, 'done')).toBe(800);
+    await store.putValue('key', 'value');
+    await store.close();
+    const again = openStore(file);
+    expect(again.value('key')).toBe('value');
+    await again.close();
   });
 
   test('gives no place twice, although the task that had the last one is gone', async () => {

@@ -2,6 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { google } from '@google-cloud/tasks/build/protos';
 import fc from 'fast-check';
+import { policyFromWire, policyToWire } from '../../src/adapters/wire-iam.js';
+import { betaQueueInputFromWire, betaQueueToWire } from '../../src/adapters/wire-queue-beta.js';
 import { queueFromWire, queueInputFromWire, queueToWire } from '../../src/adapters/wire-queue.js';
 import { taskFromWire, taskInputFromWire, taskToWire } from '../../src/adapters/wire-task.js';
 import type {
@@ -9,11 +11,14 @@ import type {
   AppEngineRouting,
   Attempt,
   HttpRequest,
+  HttpTarget,
   Queue,
   QueueInput,
   Task,
   TaskInput,
+  UriOverride,
 } from '../../src/engine/cloud-tasks-api.js';
+import type { IamBinding } from '../../src/engine/iam-api.js';
 
 const { Queue: ProtoQueue, Task: ProtoTask } = google.cloud.tasks.v2;
 
@@ -247,6 +252,103 @@ describe('a queue', () => {
       );
     }
   });
+});
+
+const uriOverride = record<UriOverride>(
+  {
+    scheme: fc.constantFrom('HTTP' as const, 'HTTPS' as const),
+    // Empty, too: it must be refused, not taken for absent.
+    host: fc.string({ unit: 'grapheme' }),
+    port: fc.integer(),
+    pathOverride: record({ path: text }, []),
+    queryOverride: record({ queryParams: text }, []),
+    uriOverrideEnforceMode: fc.constantFrom('IF_NOT_EXISTS' as const, 'ALWAYS' as const),
+  },
+  [],
+);
+
+const httpTarget = fc
+  .tuple(
+    record<HttpTarget>(
+      {
+        uriOverride,
+        httpMethod,
+        headerOverrides: fc.array(
+          record({ header: record({ key: text, value: text }, ['key', 'value']) }, ['header']),
+          { minLength: 1 },
+        ),
+        oauthToken: record({ serviceAccountEmail: text, scope: text }, ['serviceAccountEmail']),
+        oidcToken: record({ serviceAccountEmail: text, audience: text }, ['serviceAccountEmail']),
+      },
+      [],
+    ),
+    fc.boolean(),
+  )
+  .map(([{ oauthToken, oidcToken, ...rest }, oidc]): HttpTarget => {
+    if (oidc) return oidcToken ? { ...rest, oidcToken } : rest;
+    return oauthToken ? { ...rest, oauthToken } : rest;
+  });
+
+const betaQueueInputs: fc.Arbitrary<QueueInput> = fc
+  .tuple(
+    queueInputs,
+    record<Pick<QueueInput, 'httpTarget' | 'taskTtl' | 'tombstoneTtl'>>(
+      { httpTarget, taskTtl: duration, tombstoneTtl: duration },
+      [],
+    ),
+    fc.constantFrom('PUSH' as const, 'PULL' as const),
+  )
+  .map(([queue, rest, type]) => ({ ...queue, ...rest, type }));
+
+const { Queue: BetaQueue } = google.cloud.tasks.v2beta3;
+
+describe('a queue of v2beta3', () => {
+  test('comes back as a caller gave it', () => {
+    fc.assert(
+      fc.property(betaQueueInputs, (input) => {
+        const wire = BetaQueue.decode(BetaQueue.encode(betaQueueToWire(input)).finish());
+        expect(betaQueueInputFromWire(wire)).toStrictEqual(input);
+        const read = BetaQueue.toObject(wire, AS_THE_CLIENT_READS);
+        expect(betaQueueInputFromWire(read)).toStrictEqual(input);
+      }),
+    );
+  });
+
+  test('has a scheme of HTTPS where one is given that says nothing', () => {
+    const wire = { name: 'q', httpTarget: { uriOverride: { scheme: 0 } } };
+    expect(betaQueueInputFromWire(wire).httpTarget).toEqual({ uriOverride: { scheme: 'HTTPS' } });
+  });
+});
+
+const policies = fc.record({
+  version: fc.constantFrom(1, 3),
+  bindings: fc.array(
+    record<IamBinding>(
+      {
+        role: text,
+        members: fc.array(text),
+        condition: fc.record({
+          expression: fc.string(),
+          title: fc.string(),
+          description: fc.string(),
+          location: fc.string(),
+        }),
+      },
+      ['role', 'members'],
+    ),
+  ),
+  etag: fc.uint8Array({ minLength: 1 }).map((bytes) => Buffer.from(bytes).toString('base64')),
+});
+
+test('an IAM policy comes back as it was', () => {
+  const { Policy } = google.iam.v1;
+  fc.assert(
+    fc.property(policies, (policy) => {
+      const wire = Policy.decode(Policy.encode(policyToWire(policy)).finish());
+      expect(policyFromWire(wire)).toEqual(policy);
+      expect(policyFromWire(Policy.toObject(wire, AS_THE_CLIENT_READS))).toEqual(policy);
+    }),
+  );
 });
 
 describe('a task', () => {

@@ -2,6 +2,7 @@
 import { describe } from '@jest/globals';
 import type { Implementation } from './api-under-test.js';
 import { ApiUnderTest } from './api-under-test.js';
+import { describeIam } from './iam.contract.js';
 import { describeQueueVerbs } from './queue-verbs.contract.js';
 import { describeTaskSize } from './task-size.contract.js';
 import { describeTaskVerbs } from './task-verbs.contract.js';
@@ -12,5 +13,6 @@ export function describeCloudTasksApi(implementation: Implementation): void {
     describeQueueVerbs(under);
     describeTaskVerbs(under);
     describeTaskSize(under);
+    describeIam(under);
   });
 }

@@ -66,6 +66,19 @@ export function describeTaskStore(name: string, open: () => TaskStore): void {
       });
     });
 
+    describe('values', () => {
+      test('come back as they were put last, until they are removed', async () => {
+        expect(store.value('key')).toBeUndefined();
+        await store.putValue('key', 'first');
+        await store.putValue('other', '');
+        await store.putValue('key', 'Ünïcödé 😀 \u0000');
+        expect([store.value('key'), store.value('other')]).toEqual(['Ünïcödé 😀 \u0000', '']);
+        await store.putValue('key', undefined);
+        await store.putValue('never there', undefined);
+        expect([store.value('key'), store.value('other')]).toEqual([undefined, '']);
+      });
+    });
+
     describe('creating a task', () => {
       test('resolves to the task with its place, and keeps it', async () => {
         const task = sampleTask('a', { body: new Uint8Array([1, 2, 3]) });

@@ -1,7 +1,7 @@
-/** A CloudTasksApi on a port of its own, over gRPC as the engine serves it. */
+/** A EngineApi on a port of its own, over gRPC as the engine serves it. */
 import { EngineServer } from '../../src/adapters/engine-server.js';
 import { GrpcServer } from '../../src/adapters/grpc-server.js';
-import type { CloudTasksApi } from '../../src/engine/cloud-tasks-api.js';
+import type { EngineApi } from '../../src/engine/engine-api.js';
 
 export interface GrpcPort {
   /** `http://127.0.0.1:<port>` */
@@ -12,7 +12,7 @@ export interface GrpcPort {
   close(): Promise<void>;
 }
 
-export async function grpcPort(api: CloudTasksApi): Promise<GrpcPort> {
+export async function grpcPort(api: EngineApi): Promise<GrpcPort> {
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
   const server = await EngineServer.listen({ host: '127.0.0.1', port: 0, onError });

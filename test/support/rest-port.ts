@@ -1,8 +1,8 @@
-/** A CloudTasksApi on a port of its own, over REST as the engine serves it. */
+/** A EngineApi on a port of its own, over REST as the engine serves it. */
 import { EngineServer } from '../../src/adapters/engine-server.js';
 import { grpcVerbs } from '../../src/adapters/grpc-verbs.js';
 import { RestServer } from '../../src/adapters/rest-server.js';
-import type { CloudTasksApi } from '../../src/engine/cloud-tasks-api.js';
+import type { EngineApi } from '../../src/engine/engine-api.js';
 
 export interface RestPort {
   /** `http://127.0.0.1:<port>` */
@@ -12,7 +12,7 @@ export interface RestPort {
   close(): Promise<void>;
 }
 
-export async function restPort(api: CloudTasksApi): Promise<RestPort> {
+export async function restPort(api: EngineApi): Promise<RestPort> {
   const errors: unknown[] = [];
   const onError = (error: unknown) => errors.push(error);
   const server = await EngineServer.listen({ host: '127.0.0.1', port: 0, onError });

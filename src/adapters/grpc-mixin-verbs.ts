@@ -1,0 +1,23 @@
+/** Verbs of the services that Google's APIs have in common: which locations there are. */
+import type { EngineApi } from '../engine/engine-api.js';
+import { page } from './grpc-task-verbs.js';
+import type { GrpcVerb } from './grpc-verb.js';
+import { verbsOf } from './grpc-verb.js';
+import {
+  GetLocationRequest,
+  ListLocationsRequest,
+  ListLocationsResponse,
+  LocationMessage,
+} from './wire-location.js';
+
+export function mixinVerbs(api: EngineApi): GrpcVerb[] {
+  const location = verbsOf('google.cloud.location.Locations');
+  return [
+    location('ListLocations', ListLocationsRequest, ListLocationsResponse, (request) =>
+      api.listLocations({ name: request.parent, ...page(request) }),
+    ),
+    location('GetLocation', GetLocationRequest, LocationMessage, ({ name }) =>
+      api.getLocation({ name }),
+    ),
+  ];
+}
