@@ -1,0 +1,51 @@
+/** The parts of a document of ours that tests hold to be true: its tables, code and links. */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
+
+export class Markdown {
+  private readonly text: string;
+
+  /** @param path from the root of the project: `docs/settings.md` */
+  constructor(private readonly path: string) {
+    this.text = readFileSync(join(ROOT, path), 'utf8');
+  }
+
+  /** The rows of the table with these columns, each a record by column. */
+  table<Column extends string>(...columns: Column[]): Record<Column, string>[] {
+    const [, after] = this.text.split(`\n| ${columns.join(' | ')} |\n`);
+    if (after === undefined) throw new Error(`${this.path} has no table ${columns.join(', ')}.`);
+    const [, ...rows] = after.split('\n');
+    const end = rows.findIndex((row) => !row.startsWith('|'));
+    return rows.slice(0, end).map((row) => {
+      const cells = row.split('|').map((cell) => cell.trim());
+      return Object.fromEntries(
+        columns.map((column, index) => [column, cells[index + 1] ?? '']),
+      ) as Record<Column, string>;
+    });
+  }
+
+  /** What the code blocks of a language hold. */
+  code(language: string): string[] {
+    const blocks = this.text.matchAll(/^```(\S*)\n(.*?)^```$/gms);
+    return [...blocks].flatMap(([, is, content = '']) => (is === language ? [content] : []));
+  }
+
+  /** The files of ours that it links to, as absolute paths. */
+  linkedFiles(): string[] {
+    const targets = [...this.text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)].map(
+      ([, target = '']) => target,
+    );
+    return targets
+      .filter((target) => !/^\w+:/.test(target))
+      .map((target) => join(ROOT, dirname(this.path), target));
+  }
+
+  /** All that stands between backticks outside of code blocks. */
+  names(): string[] {
+    const prose = this.text.replace(/^```.*?^```$/gms, '');
+    return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, name = '']) => name);
+  }
+}
