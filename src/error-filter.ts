@@ -13,7 +13,7 @@ interface ErrorAnswer {
   readonly field?: string;
 }
 
-const STATUS: Readonly<Record<ErrorCode, number>> = {
+export const STATUS: Readonly<Record<ErrorCode, number>> = {
   CANCELLED: 499,
   INVALID_ARGUMENT: 400,
   DEADLINE_EXCEEDED: 504,
@@ -30,7 +30,7 @@ const STATUS: Readonly<Record<ErrorCode, number>> = {
   UNKNOWN: 500,
 };
 
-const CODE: Readonly<Record<number, ErrorCode>> = {
+export const CODE: Readonly<Record<number, ErrorCode>> = {
   400: 'INVALID_ARGUMENT',
   401: 'UNAUTHENTICATED',
   403: 'PERMISSION_DENIED',

@@ -13,17 +13,18 @@ export class Markdown {
     this.text = readFileSync(join(ROOT, path), 'utf8');
   }
 
-  /** The rows of the table with these columns, each a record by column. */
+  /** The rows of the tables with these columns, each a record by column. */
   table<Column extends string>(...columns: Column[]): Record<Column, string>[] {
-    const [, after] = this.text.split(`\n| ${columns.join(' | ')} |\n`);
-    if (after === undefined) throw new Error(`${this.path} has no table ${columns.join(', ')}.`);
-    const [, ...rows] = after.split('\n');
-    const end = rows.findIndex((row) => !row.startsWith('|'));
-    return rows.slice(0, end).map((row) => {
-      const cells = row.split('|').map((cell) => cell.trim());
-      return Object.fromEntries(
-        columns.map((column, index) => [column, cells[index + 1] ?? '']),
-      ) as Record<Column, string>;
+    const [, ...tables] = this.text.split(`\n| ${columns.join(' | ')} |\n`);
+    if (tables.length === 0) throw new Error(`${this.path} has no table ${columns.join(', ')}.`);
+    return tables.flatMap((after) => {
+      const [, ...rows] = after.split('\n');
+      const end = rows.findIndex((row) => !row.startsWith('|'));
+      return rows.slice(0, end).map((row) => {
+        const cells = row.split('|').map((cell) => cell.trim());
+        const entries = columns.map((column, index) => [column, cells[index + 1] ?? '']);
+        return Object.fromEntries(entries) as Record<Column, string>;
+      });
     });
   }
 
