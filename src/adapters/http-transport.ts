@@ -41,6 +41,13 @@ export interface HttpTransportOptions {
   readonly secret: string;
 }
 
+export interface ReceivedResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** As far as it was read. */
+  readonly body: Uint8Array;
+}
+
 /**
  * The engine's `Transport`, on undici.
  *
@@ -54,6 +61,8 @@ export interface HttpTransportOptions {
  */
 export class HttpTransport implements Transport {
   private readonly secret: string;
+  /** Told of every response, before its `send` resolves. Without it no body is kept. */
+  onResponse: ((dispatch: Dispatch, response: ReceivedResponse) => void) | undefined;
   private appEngineHosts: ReadonlyMap<string, string> = new Map();
   private readonly agent = new Agent({
     // One protocol: production speaks HTTP/1.1 to handlers, and undici would multiplex HTTP/2.
@@ -96,7 +105,8 @@ export class HttpTransport implements Transport {
         headers: this.headers(dispatch, path),
         body: dispatch.body ?? null,
       };
-      this.agent.dispatch(request, new Exchange(signal, resolve));
+      const onResponse = this.onResponse?.bind(undefined, dispatch);
+      this.agent.dispatch(request, new Exchange(signal, resolve, onResponse));
     });
   }
 
@@ -142,10 +152,13 @@ class Exchange implements Dispatcher.DispatchHandler {
   private controller: Dispatcher.DispatchController | undefined;
   private head: DispatchResult | undefined;
   private received = 0;
+  private readonly chunks: Buffer[] = [];
+  private headers: ReceivedResponse['headers'] = {};
 
   constructor(
     private readonly signal: AbortSignal,
     private readonly resolve: (result: DispatchResult) => void,
+    private readonly onResponse: ((response: ReceivedResponse) => void) | undefined,
   ) {
     signal.addEventListener('abort', this.abort);
   }
@@ -162,12 +175,14 @@ class Exchange implements Dispatcher.DispatchHandler {
     headers: Record<string, string | string[] | undefined>,
   ): void {
     if (status < 200) return; // Only announces the response.
+    this.headers = headers;
     const [retryAfter] = [headers['retry-after']].flat();
     this.head = { kind: 'response', status, ...(retryAfter === undefined ? {} : { retryAfter }) };
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.received += chunk.length;
+    if (this.onResponse) this.chunks.push(chunk);
     if (this.received > DRAIN_LIMIT_BYTES) controller.abort(ENDED);
   }
 
@@ -186,6 +201,10 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   private settle(withoutHead: DispatchResult): void {
     this.signal.removeEventListener('abort', this.abort);
+    if (this.head?.kind === 'response') {
+      const { status } = this.head;
+      this.onResponse?.({ status, headers: this.headers, body: Buffer.concat(this.chunks) });
+    }
     this.resolve(this.head ?? withoutHead);
   }
 }

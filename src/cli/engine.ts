@@ -35,6 +35,7 @@ interface EngineFlags {
   readonly trustHttpOrigin: readonly string[];
   readonly log: LogFormat;
   readonly printClient?: ClientName;
+  readonly testApi?: true;
 }
 
 /** Attempts in flight get this long at the end; platforms kill a process soon after 10 s. */
@@ -114,6 +115,7 @@ export function engineCommand(): Command {
         'trustHttpOrigin',
       ),
     )
+    .option('--test-api', 'let tests reset it, move its clock and break its network, on loopback')
     .optionsGroup('What it prints:')
     .addOption(
       new Option('--log <format>', 'how attempts are told').choices(LOG_FORMATS).default('text'),
@@ -148,6 +150,7 @@ async function run(flags: EngineFlags): Promise<void> {
     dataDir: flags.memory ? ':memory:' : flags.data,
     strict: flags.strict ?? false,
     trustHttpOrigins: flags.trustHttpOrigin,
+    testApi: flags.testApi ?? false,
     onEvent: log.event,
     ...(flags.issuer === undefined ? {} : { issuer: flags.issuer }),
     ...(flags.tombstoneTtl === undefined ? {} : { tombstoneTtl: flags.tombstoneTtl }),

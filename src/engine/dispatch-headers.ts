@@ -2,7 +2,7 @@
 import type { AppEngineRouting, HttpRequest, Queue } from './cloud-tasks-api.js';
 import { overridden } from './http-target.js';
 import type { Dispatch, StoredTask } from './ports.js';
-import { shortId } from './resource-name.js';
+import { shortId, taskName } from './resource-name.js';
 import type { Instant } from './time.js';
 import { SECOND } from './time.js';
 
@@ -22,6 +22,7 @@ export function toDispatch(task: StoredTask, queue: Queue): Prepared {
   if (!appEngineHttpRequest) throw new Error(`Task ${task.id} has no target.`);
   const { service, version, instance } = routing(appEngineHttpRequest.appEngineRouting, queue);
   const dispatch: Dispatch = {
+    task: taskName(task.queue, task.id),
     target: {
       kind: 'app-engine',
       service: service ?? '',
@@ -40,6 +41,7 @@ function toHttp(task: StoredTask, request: HttpRequest): Prepared {
   const { url, httpMethod, oidcToken, oauthToken, body } = request;
   const own = allowed(request.headers);
   const dispatch: Dispatch = {
+    task: taskName(task.queue, task.id),
     target: { kind: 'http', url },
     method: httpMethod,
     headers: {

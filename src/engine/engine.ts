@@ -35,7 +35,7 @@ import { Sweeper } from './sweeper.js';
 import { newTask, shown } from './task.js';
 import { TaskIds } from './task-id.js';
 import type { Duration, Instant } from './time.js';
-import { DAY, HOUR } from './time.js';
+import { DAY, HOUR, MILLISECOND } from './time.js';
 
 export interface EnginePorts {
   readonly clock: Clock;
@@ -62,6 +62,7 @@ interface LiveQueue {
 
 const QUEUES_PAGE = 9800;
 const TASKS_PAGE = 1000;
+const LOOK_AGAIN: Duration = 10 * MILLISECOND;
 const NO_ENTITY = 'Requested entity was not found.';
 
 /** What it answers is a copy: a caller may do with it as it likes. */
@@ -287,6 +288,47 @@ export class Engine implements EngineApi {
 
   async getLocation({ name }: { name: string }): Promise<Location> {
     return locationOf(name);
+  }
+
+  /**
+   * Resolves once nothing is in flight and no queue that runs has a task that is due: to when the
+   * next one is, or to undefined when none waits. Not at all once `signal` has aborted.
+   */
+  async whenIdle(signal: AbortSignal): Promise<Instant | undefined> {
+    const { clock, store } = this.ports;
+    for (;;) {
+      const queues = [...this.live.values()];
+      await Promise.all(queues.map(({ dispatcher }) => dispatcher.drained()));
+      const next = queues
+        .filter(({ queue }) => queue.state === 'RUNNING')
+        .flatMap(({ queue }) => store.due(queue.name, undefined, 1))
+        .reduce((earliest, { scheduleTime }) => Math.min(earliest, scheduleTime), Infinity);
+      const now = clock.now();
+      if (next > now) return next === Infinity ? undefined : next;
+      if (signal.aborted) return new Promise(() => undefined);
+      // Due, but not sent: its queue waits for a token.
+      await new Promise<void>((resolve) => clock.at(now + LOOK_AGAIN, resolve));
+    }
+  }
+
+  /**
+   * Forgets every task and every name that was taken; the queues too, unless they are to be kept.
+   * What is in flight is cut, and settles nothing.
+   */
+  async reset({ keepQueues }: { readonly keepQueues: boolean }): Promise<void> {
+    return this.inTurn(async () => {
+      const { store, clock } = this.ports;
+      const before = [...this.live.values()];
+      this.live.clear();
+      for (const { dispatcher } of before) dispatcher.abandon();
+      for (const { queue } of before) await store.deleteQueue(queue.name, clock.now());
+      await store.removeExpired(Number.MAX_SAFE_INTEGER);
+      if (!keepQueues) return;
+      for (const { queue } of before) {
+        await store.putQueue(queue);
+        this.goLive(queue);
+      }
+    });
   }
 
   private found(name: string, field = 'name'): LiveQueue {

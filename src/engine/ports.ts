@@ -116,6 +116,8 @@ export type CreateOutcome =
 
 /** One attempt, ready to send. Header names and values are final, but for the token. */
 export interface Dispatch {
+  /** Full name of the task. */
+  readonly task: string;
   readonly target: DispatchTarget;
   readonly method: HttpMethod;
   readonly headers: Readonly<Record<string, string>>;

@@ -15,7 +15,9 @@ import { CloudTasksError } from '../engine/errors.js';
 import type { EngineEvents, TaskStore } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND } from '../engine/time.js';
+import { isLoopback } from '../loopback.js';
 import { engineSecret } from './engine-secret.js';
+import { testControls } from './test-controls.js';
 import { signingKey } from './signing-key.js';
 import type { EngineOptions, RunningEngine } from './running-engine.js';
 
@@ -24,6 +26,12 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
   const onEvent = options.onEvent ?? (() => undefined);
   const onError = (error: unknown) => onEvent({ type: 'server-failure', error });
   const clock = new SystemClock();
+  if (options.testApi && !isLoopback(host)) {
+    throw new CloudTasksError(
+      'FAILED_PRECONDITION',
+      `the test API lets whoever reaches it undo everything, so it is for loopback only: leave it out, or listen on 127.0.0.1 instead of ${host}`,
+    );
+  }
   // The port first: a second engine on the same folder is told so before it touches anything.
   const server = await EngineServer.listen({ host, port, onError });
   try {
@@ -32,12 +40,14 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
     const tokens = await OidcIssuer.create({
       issuer,
       privateKey: await signingKey(dataDir),
+      // Never ahead of the clock of who verifies the tokens.
       clock,
     });
     const store = openStore(dataDir, onEvent);
     const transport = new HttpTransport({ secret });
+    const tests = options.testApi ? testControls(clock, transport) : undefined;
     const engine = new Engine(
-      { clock, random: Math.random, store, transport, tokens, onEvent },
+      { clock, random: Math.random, store, transport, tokens, onEvent, ...tests?.ports },
       { trustsHttp: trustsHttp(options), ...deduplication(options) },
     );
     let ready = false;
@@ -54,7 +64,8 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
       verbs: async () => (await import('../adapters/grpc-verbs.js')).grpcVerbs(engine),
       onError,
     });
-    server.serveRest(rest.answer);
+    const answerTests = tests?.answer(engine);
+    server.serveRest(async (request) => (await answerTests?.(request)) ?? rest.answer(request));
     return {
       api: engine,
       url: server.url,
@@ -104,15 +115,13 @@ function deduplication({ tombstoneTtl, queueTombstoneTtl }: EngineOptions): Engi
   };
 }
 
-/** Where a token may go over http: nowhere if strict, else to this machine and what is named. */
+/**
+ * Where a token may go over http: a laptop has no certificates, and what stays on it can't be
+ * overheard, nor what stays where one says that it may go. Nowhere if strict.
+ */
 function trustsHttp({ strict, trustHttpOrigins = [] }: EngineOptions): (url: URL) => boolean {
   const named = new Set(trustHttpOrigins.map((origin) => new URL(origin).origin));
-  return strict ? () => false : (url) => isLoopback(url) || named.has(url.origin);
-}
-
-/** A laptop has no certificates, and what stays on it can't be overheard. */
-function isLoopback({ hostname }: URL): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
+  return strict ? () => false : ({ hostname, origin }) => isLoopback(hostname) || named.has(origin);
 }
 
 function ok(json: object): Answer {

@@ -24,6 +24,8 @@ export interface EngineOptions {
   readonly queueTombstoneTtl?: Duration;
   /** `http://app:8080`: where a token may go over http, besides loopback. Not with `strict`. */
   readonly trustHttpOrigins?: readonly string[];
+  /** Serves `/emulator/v1`, by which tests reset it, move its clock and break its network. */
+  readonly testApi?: boolean;
   readonly onEvent?: EngineEvents;
 }
 

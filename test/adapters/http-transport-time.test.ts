@@ -18,7 +18,8 @@ afterEach(() => servers.close());
 afterAll(() => transport.close());
 
 function post(url: string): Dispatch {
-  return { target: { kind: 'http', url }, method: 'POST', headers: {} };
+  const task = 'projects/p/locations/l/queues/q/tasks/t';
+  return { task, target: { kind: 'http', url }, method: 'POST', headers: {} };
 }
 
 test('a silent handler is waited for a day', async () => {

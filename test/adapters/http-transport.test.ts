@@ -25,11 +25,12 @@ afterEach(async () => {
 });
 
 function http(url: string, rest: Partial<Dispatch> = {}): Dispatch {
-  return { target: { kind: 'http', url }, method: 'POST', headers: {}, ...rest };
+  return { task: TASK, target: { kind: 'http', url }, method: 'POST', headers: {}, ...rest };
 }
 
 function appEngine(relativeUri: string, rest: Partial<Dispatch> = {}, service = ''): Dispatch {
   return {
+    task: TASK,
     target: { kind: 'app-engine', service, version: '', instance: '', relativeUri },
     method: 'POST',
     headers: {},
@@ -37,6 +38,7 @@ function appEngine(relativeUri: string, rest: Partial<Dispatch> = {}, service = 
   };
 }
 
+const TASK = 'projects/p/locations/l/queues/q/tasks/t';
 const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n';
 
 describe('the request', () => {

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { request } from 'undici';
 import { connectGoogle } from '../../src/host/connect-google.js';
 import type { EngineProcess } from '../support/engine-process.js';
 import { runCli, startEngineProcess } from '../support/engine-process.js';
@@ -272,6 +273,20 @@ describe('refuses on one line, before anything is made', () => {
       `nest-cloud-tasks: port ${port} on 127.0.0.1 is in use: stop what listens there, or choose another by ENGINE_PORT\n`,
     );
     expect(code).toBe(1);
+  });
+});
+
+test('serves the test API when asked to, but never beyond loopback', async () => {
+  const engine = await start('--test-api');
+  const answer = await (await request(`${engine.url}/emulator/v1/clock`)).body.json();
+  expect(answer).toMatchObject({ ahead: '0s' });
+  const { code, stderr } = await runCli([
+    ...['engine', '--memory', '--test-api', '--host', '0.0.0.0', '--allow-remote'],
+  ]);
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr:
+      'nest-cloud-tasks: the test API lets whoever reaches it undo everything, so it is for loopback only: leave it out, or listen on 127.0.0.1 instead of 0.0.0.0\n',
   });
 });
 
