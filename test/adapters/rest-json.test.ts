@@ -39,7 +39,10 @@ function write(name: string, message: object, numericEnums = false): unknown {
 
 describe('reading', () => {
   test('takes camelCase and snake_case, names and numbers, and null for absent', () => {
-    const task = { httpRequest: { url: 'u', httpMethod: 2 }, dispatchDeadline: { seconds: '15', nanos: 0 } };
+    const task = {
+      httpRequest: { url: 'u', httpMethod: 2 },
+      dispatchDeadline: { seconds: '15', nanos: 0 },
+    };
     expect(
       read(`${V2}.Task`, {
         name: null,
