@@ -1,6 +1,6 @@
 /**
  * The app is killed while it dispatches: every task that it acknowledged still arrives, and no
- * other. `ROUNDS` says how often, `SEED` when; `npm run test:durability` runs more rounds.
+ * other.
  */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -8,10 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AppProcess } from '../support/app-process.js';
 import { startApp } from '../support/app-process.js';
-import { Chance, SEED } from '../support/chance.js';
+import { Chance } from '../support/chance.js';
 import { Receiver } from '../support/receiver.js';
+import { seeds } from './rounds.js';
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 1);
 const TASKS = 500;
 
 let dataDir: string;
@@ -45,7 +45,7 @@ async function enqueue(app: AppProcess, mark: string): Promise<void> {
   expect([response.status, await response.text()]).toEqual([202, expect.any(String)]);
 }
 
-test.each(Array.from({ length: ROUNDS }, (_, round) => SEED + round))(
+test.each(seeds(1, 20))(
   `${TASKS} tasks survive kill -9 in the middle of dispatching (SEED=%i)`,
   async (seed) => {
     const killAt = new Chance(seed).between(1, TASKS - 1);

@@ -1,6 +1,6 @@
 /**
  * The engine is killed under mixed load through Google's client, and its next start is compared
- * with what the callers know. `ROUNDS` says how often, `SEED` gives a run again.
+ * with what the callers know.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
@@ -15,13 +15,14 @@ import type { RunningEngine } from '../../src/host/start-engine.js';
 import { startEngine } from '../../src/host/start-engine.js';
 import type { AppProcess } from '../support/app-process.js';
 import { startEngineAlone } from '../support/app-process.js';
-import { Chance, SEED } from '../support/chance.js';
+import { Chance } from '../support/chance.js';
 import type { Delivery } from '../support/receiver.js';
 import { Receiver } from '../support/receiver.js';
+import { everyTask } from '../support/every-task.js';
 import type { Asked } from './mixed-load.js';
 import { Caller, Timeline } from './mixed-load.js';
+import { seeds } from './rounds.js';
 
-const ROUNDS = Number(process.env['ROUNDS'] ?? 2);
 const CALLERS = 6;
 const LEAST_ACKNOWLEDGED = 100;
 
@@ -53,7 +54,7 @@ afterEach(async () => {
 
 afterAll(() => console.log(`mixed load: ${JSON.stringify(totals)}`));
 
-test.each(Array.from({ length: ROUNDS }, (_, round) => SEED + round))(
+test.each(seeds(2, 500))(
   'what was acknowledged under mixed load survives kill -9 (SEED=%i)',
   async (seed) => {
     const load = await killUnderLoad(new Chance(seed));
@@ -61,7 +62,7 @@ test.each(Array.from({ length: ROUNDS }, (_, round) => SEED + round))(
     restarted = await startEngine({ dataDir, port: 0 });
     const { api } = restarted;
     const found = new Map<string, Task[]>();
-    for (const caller of load.callers) found.set(caller.name, await allTasks(api, caller.name));
+    for (const caller of load.callers) found.set(caller.name, await everyTask(api, caller.name));
     for (const caller of load.callers) {
       await queueIsIntact(api, caller);
       await tasksAreIntact(api, caller, found.get(caller.name) ?? [], load);
@@ -119,21 +120,6 @@ async function killUnderLoad(chance: Chance): Promise<Load> {
   const settledBefore = Math.max(...callers.map((caller) => caller.settledBefore));
   expect(acknowledged).toBeGreaterThanOrEqual(LEAST_ACKNOWLEDGED);
   return { callers, timeline, settledBefore };
-}
-
-async function allTasks(api: CloudTasksApi, parent: string): Promise<Task[]> {
-  const tasks: Task[] = [];
-  let pageToken: string | undefined;
-  do {
-    const page = await api.listTasks({
-      parent,
-      responseView: 'FULL',
-      ...(pageToken === undefined ? {} : { pageToken }),
-    });
-    tasks.push(...page.tasks);
-    pageToken = page.nextPageToken;
-  } while (pageToken !== undefined);
-  return tasks;
 }
 
 /** Settings, pause and purge time are as they were answered, or as the last verb would leave them. */
@@ -272,7 +258,7 @@ async function allArrive(
   for (const { name } of all.filter(isFuture)) await api.runTask({ name });
   await receiver.until(() => have(all.map(markOf)));
   await engine.drain(MINUTE);
-  const left = await Promise.all(callers.map(({ name }) => allTasks(api, name)));
+  const left = await Promise.all(callers.map(({ name }) => everyTask(api, name)));
   expect(left.flat()).toEqual([]);
   expect(since().map(markOfDelivery).sort()).toEqual(all.map(markOf).sort());
 }
