@@ -27,7 +27,7 @@ const { v2, v2beta3 } = google.cloud.tasks;
 type WireMask = google.protobuf.IFieldMask | null | undefined;
 
 /** What differs between the versions. */
-interface QueueForm<WireQueue> {
+export interface QueueForm<WireQueue> {
   readonly version: ApiVersion;
   readonly messages: QueueMessages<WireQueue>;
   readonly toWire: (queue: Queue, readMask?: readonly string[]) => WireQueue;
@@ -76,7 +76,7 @@ export function queueVerbs(api: CloudTasksApi, version: ApiVersion): GrpcVerb[] 
   return version === 'v2' ? verbsInForm(api, V2) : verbsInForm(api, V2BETA3);
 }
 
-function verbsInForm<WireQueue extends object>(
+export function verbsInForm<WireQueue extends object>(
   api: CloudTasksApi,
   form: QueueForm<WireQueue>,
 ): GrpcVerb[] {

@@ -1,23 +1,19 @@
 /** Locations, and the App Engine application by which gcloud finds one when none is given. */
-import { checkLocationName } from '../engine/resource-name.js';
+import type { Page } from '../engine/cloud-tasks-api.js';
+import type { LocationsApi } from '../engine/locations.js';
+import { checkProjectName } from '../engine/resource-name.js';
 import type { RestRoutes } from './rest-routes.js';
 
 /** The API has these by google.cloud.location's mixin, so its own protos don't. */
 const VERSIONS = ['v1', 'v2', 'v2beta3'];
 
-/**
- * Every location is served; this is the one that is listed. gcloud takes the first of the list
- * when it isn't given any, and warns when there are more.
- */
-const LISTED = 'us-central1';
-
-export function addLocations(routes: RestRoutes): void {
+export function addLocations(routes: RestRoutes, api: LocationsApi): void {
   for (const version of VERSIONS) {
-    routes.add({ get: `/${version}/{name=projects/*}/locations` }, ({ variables }) => ({
-      locations: [location(`${variables.get('name') ?? ''}/locations/${LISTED}`)],
-    }));
+    routes.add({ get: `/${version}/{name=projects/*}/locations` }, ({ variables, query }) =>
+      api.listLocations({ name: variables.get('name') ?? '', ...page(query) }),
+    );
     routes.add({ get: `/${version}/{name=projects/*/locations/*}` }, ({ variables }) =>
-      location(variables.get('name') ?? ''),
+      api.getLocation({ name: variables.get('name') ?? '' }),
     );
   }
   // gcloud asks whether the project has an App Engine application before it trusts the list.
@@ -26,19 +22,18 @@ export function addLocations(routes: RestRoutes): void {
   );
 }
 
-function location(name: string) {
-  checkLocationName(name, 'name');
-  const locationId = name.slice(name.lastIndexOf('/') + 1);
-  return { name, locationId, labels: { 'cloud.googleapis.com/region': locationId } };
+function page(query: URLSearchParams): Page {
+  const pageSize = query.get('pageSize') ?? query.get('page_size');
+  const pageToken = query.get('pageToken') ?? query.get('page_token');
+  return {
+    ...(pageSize ? { pageSize: Number(pageSize) } : {}),
+    ...(pageToken ? { pageToken } : {}),
+  };
 }
 
 function application(project: string) {
-  checkLocationName(`projects/${project}/locations/${LISTED}`, 'name');
-  return {
-    name: `apps/${project}`,
-    id: project,
-    // App Engine's own name of that region.
-    locationId: 'us-central',
-    servingStatus: 'SERVING',
-  };
+  checkProjectName(`projects/${project}`, 'name');
+  // The location is App Engine's own name of us-central1.
+  const state = { locationId: 'us-central', servingStatus: 'SERVING' };
+  return { name: `apps/${project}`, id: project, ...state };
 }

@@ -1,6 +1,7 @@
 /** REST itself: which request runs which verb, and what is answered. */
 import type { IncomingMessage } from 'node:http';
-import type { Method, Type } from 'protobufjs';
+import type { Method, Root, Type } from 'protobufjs';
+import type { EngineApi } from '../engine/engine-api.js';
 import { CloudTasksError } from '../engine/errors.js';
 import type { RestAnswer } from './rest-error.js';
 import { errorAnswer, jsonAnswer } from './rest-error.js';
@@ -19,8 +20,9 @@ export interface RestVerb {
 }
 
 export interface RestOptions {
+  readonly api: EngineApi;
   /** Asked for at the first request. */
-  readonly verbs: () => Promise<readonly RestVerb[]>;
+  readonly verbs: (api: EngineApi, protos: Root) => Promise<readonly RestVerb[]>;
   /** Told why a verb failed of itself; its caller gets a bare INTERNAL. */
   readonly onError: (error: unknown) => void;
 }
@@ -31,17 +33,11 @@ export class RestService {
     private readonly onError: RestOptions['onError'],
   ) {}
 
-  static async create({ verbs, onError }: RestOptions): Promise<RestService> {
+  static async create({ api, verbs, onError }: RestOptions): Promise<RestService> {
     const root = await loadProtos();
     const routes = new RestRoutes();
-    for (const verb of await verbs()) {
-      const [, service = '', name = ''] = verb.path.split('/');
-      const method = root.lookupService(service).methods[name];
-      const { resolvedRequestType: request, resolvedResponseType: answer } = method ?? {};
-      if (!method || !request || !answer) throw new Error(`The protos don't have ${verb.path}.`);
-      for (const rule of rulesOf(method)) routes.add(rule, verbHandler(verb, request, answer));
-    }
-    addLocations(routes);
+    for (const verb of await verbs(api, root)) addVerb(routes, root, verb);
+    addLocations(routes, api);
     return new RestService(routes, onError);
   }
 
@@ -59,6 +55,24 @@ export class RestService {
       return errorAnswer(error);
     }
   }
+}
+
+function addVerb(routes: RestRoutes, root: Root, verb: RestVerb): void {
+  const [, service = '', name = ''] = verb.path.split('/');
+  const method = root.lookupService(service).methods[name];
+  const { resolvedRequestType: request, resolvedResponseType: answer } = method ?? {};
+  if (!method || !request || !answer) throw new Error(`The protos don't have ${verb.path}.`);
+  const handler = verbHandler(verb, request, answer);
+  const inV2 = root.lookupService('google.cloud.tasks.v2.CloudTasks').methods[name];
+  for (const rule of rulesOf(method)) {
+    routes.add(rule, handler);
+    // v2's REST is ahead of its proto.
+    if (!inV2) routes.add(versioned(rule, 'v2'), handler);
+  }
+}
+
+function versioned(rule: HttpRule, version: string): HttpRule {
+  return JSON.parse(JSON.stringify(rule).replaceAll('"/v2beta3/', `"/${version}/`)) as HttpRule;
 }
 
 function verbHandler(verb: RestVerb, request: Type, answer: Type): RestHandler {

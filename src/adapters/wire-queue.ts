@@ -123,7 +123,7 @@ export function queueFromWire(wire: WireQueue): Queue {
 }
 
 /** What v2's proto has of a queue's settings. */
-const SETTINGS = [
+export const V2_SETTINGS: readonly string[] = [
   'appEngineRoutingOverride',
   'rateLimits',
   'retryConfig',
@@ -132,11 +132,14 @@ const SETTINGS = [
 const OUTPUTS = ['name', 'state', 'purgeTime'];
 
 /** All settings when there is no mask: what v2 can't carry is not v2's to reset. */
-export function v2QueueMask(mask: google.protobuf.IFieldMask | null | undefined): string[] {
-  const paths = fromMask(mask) ?? SETTINGS;
+export function v2QueueMask(
+  mask: google.protobuf.IFieldMask | null | undefined,
+  settings = V2_SETTINGS,
+): string[] {
+  const paths = fromMask(mask) ?? [...settings];
   for (const path of paths) {
     const [group = ''] = path.split('.', 1);
-    if (![...SETTINGS, ...OUTPUTS].includes(group)) {
+    if (![...settings, ...OUTPUTS].includes(group)) {
       throw invalidArgument(`Invalid mask for Queue: ${path}`, 'updateMask');
     }
   }

@@ -61,7 +61,8 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
     const grpc = new GrpcServer({ api: engine, onError });
     server.serveHttp2((socket) => grpc.serve(socket));
     const rest = new RestServer({
-      verbs: async () => (await import('../adapters/grpc-verbs.js')).grpcVerbs(engine),
+      api: engine,
+      verbs: async (...of) => (await import('../adapters/grpc-rest-verbs.js')).restVerbs(...of),
       onError,
     });
     const answerTests = tests?.answer(engine);

@@ -128,6 +128,25 @@ describe('a request', () => {
   });
 });
 
+test('a queue of v2 may route its HTTP tasks, as gcloud asks', async () => {
+  const path = `${LOCATION}/queues/routed`;
+  const uriOverride = { scheme: 'HTTPS', host: 'example.com', port: '8443' };
+  const { json: made } = await ask(`${LOCATION}/queues`, {
+    body: { name: `${NAME}/queues/routed`, httpTarget: { uriOverride, httpMethod: 'PUT' } },
+  });
+  expect(made).toMatchObject({ httpTarget: { uriOverride, httpMethod: 'PUT' } });
+  expect(made).not.toMatchObject({ taskTtl: expect.anything() });
+  const update = async (mask: string, body = {}) =>
+    (await ask(`${path}${mask}`, { method: 'PATCH', body })).json;
+  expect(await update('?updateMask=rateLimits')).toMatchObject({ httpTarget: { uriOverride } });
+  expect(await update('?updateMask=taskTtl')).toMatchObject({ error: { code: 400 } });
+  const cleared = await update('?updateMask=httpTarget.uriOverride,httpTarget.httpMethod', {
+    httpTarget: { uriOverride: { pathOverride: {}, queryOverride: {} } },
+  });
+  expect(cleared).not.toMatchObject({ httpTarget: { uriOverride } });
+  expect((await ask(path.replace('v2', 'v2beta3'))).json).toMatchObject({ type: 'PUSH' });
+});
+
 describe('a refusal', () => {
   test('is Google’s envelope', async () => {
     const { status, json } = await ask(`${LOCATION}/queues/nobody`);
