@@ -23,6 +23,7 @@ import { nextRetry } from './retry.js';
 import { shortId } from './resource-name.js';
 import { dispatchDeadline } from './task.js';
 import type { Duration, Instant } from './time.js';
+import { retryAfter, Throttle } from './throttle.js';
 import { SECOND } from './time.js';
 import { TokenBucket } from './token-bucket.js';
 
@@ -54,6 +55,8 @@ export class Dispatcher {
   private readonly inFlight = new Map<number, number>();
   private slotsTaken = 0;
   private readonly executed = new MinuteCounter();
+  private readonly throttle = new Throttle();
+  private isThrottled = false;
   private timer: Timer | undefined;
   private running = false;
   private abandoned = false;
@@ -97,8 +100,7 @@ export class Dispatcher {
   /** New limits, another state, or tasks purged: what is held may no longer be true. */
   configure(queue: Queue): void {
     this.queue = queue;
-    const { maxDispatchesPerSecond, maxBurstSize } = queue.rateLimits;
-    this.bucket.configure(maxDispatchesPerSecond, maxBurstSize, this.ports.clock.now());
+    this.setRate(this.ports.clock.now());
     this.window.clear();
     this.pump();
   }
@@ -118,10 +120,11 @@ export class Dispatcher {
 
   stats(): Omit<QueueStats, 'tasksCount' | 'oldestEstimatedArrivalTime'> {
     const { maxDispatchesPerSecond } = this.queue.rateLimits;
+    const now = this.ports.clock.now();
     return {
-      executedLastMinuteCount: this.executed.total(this.ports.clock.now()),
+      executedLastMinuteCount: this.executed.total(now),
       concurrentDispatchesCount: [...this.inFlight.values()].reduce((sum, n) => sum + n, 0),
-      effectiveExecutionRate: maxDispatchesPerSecond,
+      effectiveExecutionRate: this.throttle.rate(maxDispatchesPerSecond, now),
     };
   }
 
@@ -131,6 +134,7 @@ export class Dispatcher {
     this.timer = undefined;
     if (!this.running || this.queue.state !== 'RUNNING') return;
     const { clock, onEvent } = this.ports;
+    if (this.isThrottled) this.setRate(clock.now());
     try {
       const next = this.sendDue();
       if (next !== undefined) this.timer = clock.at(next, () => this.pump());
@@ -188,12 +192,35 @@ export class Dispatcher {
       });
     void this.send(task, dispatchTime).then(async (result) => {
       if (this.abandoned) return;
-      if (how.takesSlot) this.slotsTaken--;
+      if (how.takesSlot) {
+        this.slotsTaken--;
+        this.watch(task, dispatchTime, result);
+      }
       this.pump();
       await this.settle(task, dispatchTime, result, how.calledAt);
       this.leave(task.seq);
     });
     return recorded;
+  }
+
+  /** Slows down where targets are overloaded. RunTask ignores rates, so it doesn't change them. */
+  private watch(task: StoredTask, dispatchTime: Instant, result: AttemptResult): void {
+    const { clock, onEvent } = this.ports;
+    const now = clock.now();
+    const attempt = { seq: task.seq, dispatchTime, isHttp: isHttp(task) };
+    if (!this.throttle.ended(attempt, result, now)) return;
+    const wasThrottled = this.isThrottled;
+    this.setRate(now);
+    if (!wasThrottled) onEvent({ type: 'throttled', queue: shortId(task.queue) });
+  }
+
+  /** While throttled the rate grows with time: whoever looks at the bucket brings it up to date. */
+  private setRate(now: Instant): void {
+    const { maxDispatchesPerSecond, maxBurstSize } = this.queue.rateLimits;
+    const share = this.throttle.shareAt(now);
+    const burst = Math.max(1, Math.floor(maxBurstSize * share));
+    this.bucket.configure(this.throttle.rate(maxDispatchesPerSecond, now), burst, now);
+    this.isThrottled = share < 1;
   }
 
   private async send(task: StoredTask, dispatchTime: Instant): Promise<AttemptResult> {
@@ -240,6 +267,7 @@ export class Dispatcher {
           firstDispatch: task.state.firstAttempt?.dispatchTime ?? dispatchTime,
           now,
           countFrom: calledAt ?? now,
+          notBefore: now + retryAfter(result, isHttp(task), now),
         });
     onEvent({
       type: 'attempt',
@@ -286,4 +314,8 @@ export class Dispatcher {
     }
     this.pump();
   }
+}
+
+function isHttp(task: StoredTask): boolean {
+  return task.request.httpRequest !== undefined;
 }

@@ -168,6 +168,8 @@ export type EngineEvent =
       readonly gaveUp: boolean;
     }
   | { readonly type: 'damaged-record'; readonly record: DamagedRecord }
+  /** Targets are overloaded or mostly fail, so a queue that sent at its full rate sends less now. */
+  | { readonly type: 'throttled'; readonly queue: string }
   /** Tasks were deleted for their age, sent or not. */
   | { readonly type: 'tasks-expired'; readonly queue: string; readonly count: number }
   | { readonly type: 'store-failure' | 'server-failure'; readonly error: unknown };

@@ -38,10 +38,13 @@ export interface FailedAttempt {
   readonly now: Instant;
   /** The wait runs from here: the response's time, or the call's for RunTask. */
   readonly countFrom: Instant;
+  /** What the target asked for, whatever the backoff says. */
+  readonly notBefore?: Instant;
 }
 
 /** When to try again; undefined when the task is given up. */
 export function nextRetry(config: RetryConfig, failed: FailedAttempt): Instant | undefined {
   if (isExhausted(config, failed.attempts, failed.now - failed.firstDispatch)) return undefined;
-  return failed.countFrom + retryDelay(config, failed.attempts);
+  const { countFrom, notBefore = countFrom } = failed;
+  return Math.max(countFrom + retryDelay(config, failed.attempts), notBefore);
 }

@@ -16,6 +16,11 @@ export function eventLine(event: EngineEvent): EventLine {
       const { kind, name, reason } = event.record;
       return { severity: 'error', text: `Set aside a damaged ${kind}: ${name} (${reason})` };
     }
+    case 'throttled':
+      return {
+        severity: 'warning',
+        text: `Queue ${event.queue} sends less for a while: its targets are overloaded or mostly fail`,
+      };
     case 'tasks-expired':
       return {
         severity: 'error',
