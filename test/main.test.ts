@@ -185,11 +185,7 @@ describe('a run', () => {
 
   test('logs one JSON line each, and invites to what works as pasted', async () => {
     const app = await start();
-    let errors = '';
-    app.child.stderr?.on('data', (chunk: Buffer) => (errors += chunk.toString()));
-    await once(app.child.stderr ?? app.child, 'data');
-    const commands = errors.match(/curl .*/g) ?? [];
-    expect(commands).toHaveLength(2);
+    const commands = [await app.stderr.line('Hello'), await app.stderr.line('event-display')];
     for (const command of commands) {
       const curl = spawn('sh', ['-c', `${command} --silent --fail --output /dev/null`]);
       expect(await once(curl, 'exit')).toEqual([0, null]);
@@ -233,11 +229,7 @@ describe('a run', () => {
     await enqueue(app, '/add_task_external', { url });
     await arrived;
     const ended = app.kill('SIGTERM');
-    await new Promise<void>((resolve) => {
-      app.child.stdout?.on('data', (chunk: Buffer) => {
-        if (chunk.toString().includes('Stopping on SIGTERM')) resolve();
-      });
-    });
+    await app.stdout.line('Stopping on SIGTERM');
     app.child.kill('SIGTERM');
     expect(await ended).toBe(1);
   });

@@ -1,13 +1,11 @@
 /** docs/endpoints.md shows what the app answers. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { execFile } from 'node:child_process';
-import { promisify } from 'node:util';
 import { CODE, STATUS } from '../../src/error-filter.js';
 import { ENQUEUING_PATHS } from '../../src/modules/producer/task-requests.js';
+import { comparable, curl } from '../support/documented-curl.js';
 import { Markdown } from '../support/markdown.js';
 import { TestApp } from '../support/test-app.js';
 
-const run = promisify(execFile);
 const doc = new Markdown('docs/endpoints.md');
 
 let app: TestApp;
@@ -31,26 +29,12 @@ const examples = doc.code('console').map((block): Example => {
   return { command: command.replace(/^\$ /, ''), status, body: body.join('\n') };
 });
 
-/** With what differs from run to run made the same. */
-function stable(json: string): unknown {
-  return JSON.parse(
-    json
-      .replace(/"\d{4}-\d\d-\d\dT[\d:]{8}(\.\d{3,6})?Z"/g, (_, fraction?: string) =>
-        fraction ? '"(to the microsecond)"' : '"(to the second)"',
-      )
-      .replace(/\/tasks\/\d{15,}"/g, '/tasks/(made)"'),
-  );
-}
-
 describe('the examples, in their order', () => {
   test.each(examples)('$command', async ({ command, status, body }) => {
-    const url = command.replace('http://127.0.0.1:8080', app.url);
-    expect(url).not.toBe(command);
-    const { stdout } = await run('sh', ['-c', `${url} -sS -w '\\n%{http_code}'`]);
-    const end = stdout.lastIndexOf('\n');
-    expect({ status: stdout.slice(end + 1), body: stable(stdout.slice(0, end)) }).toEqual({
+    const answer = await curl(command, app.url);
+    expect({ ...answer, body: comparable(answer.body) }).toEqual({
       status,
-      body: stable(body),
+      body: comparable(body),
     });
   });
 });

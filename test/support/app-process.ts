@@ -2,7 +2,9 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import type { Interface } from 'node:readline';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
@@ -14,8 +16,36 @@ export interface AppProcess {
   readonly child: ChildProcess;
   /** What it has written to stdout so far, by lines. */
   readonly lines: readonly string[];
+  readonly stdout: Output;
+  readonly stderr: Output;
   /** Ends it and waits for that. */
   kill(signal: NodeJS.Signals): Promise<number | null>;
+}
+
+/** What a process writes, by lines. */
+export class Output {
+  readonly lines: string[] = [];
+  private readonly reader: Interface;
+
+  constructor(stream: Readable) {
+    this.reader = createInterface(stream).on('line', (line) => this.lines.push(line));
+  }
+
+  /** Resolves with the first line, past ones included, that holds the text or fits the pattern. */
+  line(wanted: string | RegExp): Promise<string> {
+    const fits = (line: string) =>
+      typeof wanted === 'string' ? line.includes(wanted) : wanted.test(line);
+    const past = this.lines.find(fits);
+    if (past !== undefined) return Promise.resolve(past);
+    return new Promise((resolve) => {
+      const check = (line: string) => {
+        if (!fits(line)) return;
+        this.reader.off('line', check);
+        resolve(line);
+      };
+      this.reader.on('line', check);
+    });
+  }
 }
 
 /** Starts the app on free ports, as `npm start` does, and waits until it listens. */
@@ -45,22 +75,19 @@ async function startListening(
     env: { PATH: process.env['PATH'], ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const lines: string[] = [];
-  let errors = '';
-  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const stdout = new Output(child.stdout);
+  const stderr = new Output(child.stderr);
   const exited = once(child, 'exit') as Promise<[number | null]>;
-  const url = await new Promise<string>((resolve, reject) => {
-    createInterface(child.stdout).on('line', (line) => {
-      lines.push(line);
-      const [, address] = LISTENING.exec(line) ?? [];
-      if (address) resolve(address);
-    });
-    void exited.then(() => reject(new Error(`It ended before it listened: ${errors}`)));
+  const ended = exited.then(() => {
+    throw new Error(`It ended before it listened: ${stderr.lines.join('\n')}`);
   });
+  const listening = await Promise.race([stdout.line(LISTENING), ended]);
   return {
-    url,
+    url: LISTENING.exec(listening)?.[1] ?? '',
     child,
-    lines,
+    lines: stdout.lines,
+    stdout,
+    stderr,
     kill: async (signal) => {
       child.kill(signal);
       const [code] = await exited;

@@ -1,5 +1,5 @@
 /** The parts of a document of ours that tests hold to be true: its tables, code and links. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -34,19 +34,31 @@ export class Markdown {
     return [...blocks].flatMap(([, is, content = '']) => (is === language ? [content] : []));
   }
 
-  /** The files of ours that it links to, as absolute paths. */
-  linkedFiles(): string[] {
-    const targets = [...this.text.matchAll(/\]\(([^)\s#]+)(?:#[^)]*)?\)/g)].map(
-      ([, target = '']) => target,
-    );
-    return targets
-      .filter((target) => !/^\w+:/.test(target))
-      .map((target) => join(ROOT, dirname(this.path), target));
+  /** What of our own it links to that isn't there: files, and headings of its own. */
+  brokenLinks(): string[] {
+    const headings = [...this.prose().matchAll(/^#+ (.*)$/gm)].map(([, text = '']) => slug(text));
+    const targets = [...this.prose().matchAll(/\]\(([^)\s]+)\)/g)].map(([, target = '']) => target);
+    return targets.filter((target) => {
+      if (/^https?:/.test(target)) return false;
+      if (target.startsWith('#')) return !headings.includes(target.slice(1));
+      return !existsSync(join(ROOT, dirname(this.path), target.replace(/#.*/, '')));
+    });
   }
 
   /** All that stands between backticks outside of code blocks. */
   names(): string[] {
-    const prose = this.text.replace(/^```.*?^```$/gms, '');
-    return [...prose.matchAll(/`([^`\n]+)`/g)].map(([, name = '']) => name);
+    return [...this.prose().matchAll(/`([^`\n]+)`/g)].map(([, name = '']) => name);
   }
+
+  private prose(): string {
+    return this.text.replace(/^```.*?^```$/gms, '');
+  }
+}
+
+/** The anchor that GitHub gives a heading. */
+function slug(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-');
 }

@@ -1,43 +1,17 @@
-/** The documentation's example compiles in a project that `nest new` made. */
+/** README.md's example compiles as it stands, in a project that `nest new` made. */
 import { expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { Markdown } from '../support/markdown.js';
 
-const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** Never written: the compiler is given the text below. */
-const FILE = join(ROOT, 'test/modules/tasks/example-of-a-user.ts');
+const FILE = join(ROOT, 'example-of-a-user.ts');
 
-const EXAMPLE = `
-import { Body, Controller, Module, Post } from '@nestjs/common';
-import { IsEmail, IsString } from 'class-validator';
-import { InjectTasks, Task, TaskContext, TaskController, TaskInfo, Tasks, TasksModule } from '../../../src/index.js';
-
-class SendEmail { @IsEmail() to!: string; @IsString() subject!: string; @IsString() body!: string }
-
-@TaskController('tasks', { queue: 'email-queue' })
-export class EmailTasks {
-  @Task('send-email', { dispatchDeadline: '30s' })
-  async send(@Body() email: SendEmail, @TaskInfo() task: TaskContext): Promise<void> {}
-}
-
-@Controller('emails')
-export class EmailsController {
-  constructor(@InjectTasks(EmailTasks) private readonly tasks: Tasks<EmailTasks>) {}
-
-  @Post() create(@Body() email: SendEmail) {
-    return this.tasks.send.delay(email);
-  }
-
-  later(email: SendEmail) {
-    return this.tasks.send.options({ countdown: '30m', taskId: 'welcome-42' }).delay(email);
-  }
-}
-
-@Module({ imports: [TasksModule.forRoot({ backend: 'embedded' }), TasksModule.forFeature([EmailTasks])],
-          controllers: [EmailTasks, EmailsController] })
-export class AppModule {}
-`;
+const [example = ''] = new Markdown('README.md').code('ts');
+/** Against our sources, as they are now. */
+const EXAMPLE = example.replaceAll("'nest-cloud-tasks'", "'./src/index.js'");
 
 /** The tsconfig.json of \`nest new\`, but for where it writes. */
 const NEST_NEW: ts.CompilerOptions = {
