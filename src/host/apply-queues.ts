@@ -20,8 +20,9 @@ const GOVERNED = [
   'stackdriverLoggingConfig',
 ] as const satisfies readonly (keyof Queue)[];
 
-/** Follow from other fields, so they say nothing of their own. */
-const OUTPUTS = ['rateLimits.maxBurstSize', 'appEngineRoutingOverride.host'];
+/** Follows from other fields, so it says nothing of its own. */
+const OUTPUT = 'appEngineRoutingOverride.host';
+const version = 'v2beta3';
 
 /**
  * Creates what is missing and updates what differs. What is as planned isn't touched, so applying
@@ -54,13 +55,13 @@ async function applyQueue(
   location: string,
   planned: PlannedQueue,
 ): Promise<QueueReport[]> {
-  const { id, settings, state } = planned;
+  const { id, settings, state, atCreation } = planned;
   const name = `${location}/queues/${id}`;
   const wanted: QueueInput = { ...settings, name };
   const current = await find(api, name);
   if (!current) {
     try {
-      await api.createQueue({ parent: location, queue: wanted });
+      await api.createQueue({ parent: location, queue: { ...wanted, ...atCreation }, version });
     } catch (error) {
       // Deleted within the last days. The other queues go on working.
       if (!(error instanceof CloudTasksError && error.code === 'FAILED_PRECONDITION')) throw error;
@@ -70,8 +71,9 @@ async function applyQueue(
     const paused = state === 'PAUSED' ? ', paused' : '';
     return [{ kind: 'created', text: `Queue ${id} created${paused}.` }];
   }
-  const changes = differences(current, newQueue(wanted));
-  if (changes.length > 0) await api.updateQueue({ queue: wanted, updateMask: [...GOVERNED] });
+  const changes = differences(current, newQueue(wanted, version));
+  if (changes.length > 0)
+    await api.updateQueue({ queue: wanted, updateMask: [...GOVERNED], version });
   if (state !== undefined && state !== current.state) {
     await (state === 'PAUSED' ? api.pauseQueue({ name }) : api.resumeQueue({ name }));
     changes.push(`state ${current.state} -> ${state}`);
@@ -113,7 +115,7 @@ function leaves(queue: Queue): Map<string, Leaf> {
       value,
     ]),
   );
-  return new Map(all.filter(([path]) => !OUTPUTS.includes(path)));
+  return new Map(all.filter(([path]) => path !== OUTPUT));
 }
 
 function shown(path: string, value: Leaf): string {

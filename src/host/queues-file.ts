@@ -49,7 +49,8 @@ function checkQueues(queues: readonly PlannedQueue[]): void {
       );
     ids.set(queue.id, queue);
     try {
-      newQueue({ ...queue.settings, name: `projects/p/locations/l/queues/${queue.id}` });
+      const name = `projects/p/locations/l/queues/${queue.id}`;
+      newQueue({ ...queue.settings, ...queue.atCreation, name }, 'v2beta3');
     } catch (error) {
       if (error instanceof CloudTasksError) throw queue.place.error(error.message);
       throw error;

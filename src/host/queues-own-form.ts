@@ -17,6 +17,7 @@ const READERS = {
       (value) => value > 0 && value <= 500,
       "a number above 0, at most 500 (a queue is stopped by 'state: PAUSED')",
     ),
+  maxBurstSize: (place: YamlPlace) => place.number(whole(1, 500), 'a whole number from 1 to 500'),
   maxConcurrentDispatches: (place: YamlPlace) =>
     place.number(whole(1, 5000), 'a whole number from 1 to 5000'),
   maxAttempts: (place: YamlPlace) =>
@@ -36,7 +37,7 @@ const READERS = {
 };
 type Setting = keyof typeof READERS;
 
-const RATE_LIMITS = ['maxDispatchesPerSecond', 'maxConcurrentDispatches'] as const;
+const RATE_LIMITS = ['maxDispatchesPerSecond', 'maxBurstSize', 'maxConcurrentDispatches'] as const;
 const RETRY_CONFIG = [
   'maxAttempts',
   'maxRetryDuration',

@@ -12,7 +12,10 @@ export interface QueuesPlan {
 
 export interface PlannedQueue {
   readonly id: string;
+  /** By v2beta3's rules, in which a burst can be set. */
   readonly settings: Omit<QueueInput, 'name'>;
+  /** What only a queue that isn't there yet gets. */
+  readonly atCreation?: Pick<QueueInput, 'taskTtl' | 'tombstoneTtl'>;
   /** Absent, a queue that is paused stays paused, and one that runs goes on. */
   readonly state?: 'RUNNING' | 'PAUSED';
   readonly place: YamlPlace;

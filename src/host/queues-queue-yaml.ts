@@ -14,7 +14,10 @@ const DEFAULTS: RetryConfig = {
   maxBackoff: HOUR,
   maxDoublings: 16,
 };
+const DEFAULT_BURST = 5;
 const MOST_CONCURRENT = 5000;
+/** As close to what App Engine's own queues had as the API lets them be. */
+const AT_CREATION = { taskTtl: 3650 * DAY, tombstoneTtl: 9 * DAY };
 
 const PER: Readonly<Record<string, Duration>> = { s: SECOND, m: MINUTE, h: HOUR, d: DAY };
 
@@ -42,9 +45,10 @@ function readQueue(place: YamlPlace, resumes: boolean, notApplied: string[]): Pl
     throw mode.error('expected push: pull queues are not served');
   }
   const rate = readRate(fields.get('rate') ?? place.refuse("a queue with a rate such as '5/s'"));
-  // The API derives the burst from the rate.
-  fields.get('bucket_size')?.number((size) => isCount(size) && size <= 500, 'a number up to 500');
-  notApplied.push(...[fields.get('bucket_size'), fields.get('acl')].flatMap(noted));
+  const burst = fields
+    .get('bucket_size')
+    ?.number((size) => isCount(size) && size <= 500, 'a whole number up to 500');
+  notApplied.push(...noted(fields.get('acl')));
   const concurrent = fields.get('max_concurrent_requests')?.number(isCount, 'a whole number');
   const target = fields.get('target');
   return {
@@ -52,12 +56,14 @@ function readQueue(place: YamlPlace, resumes: boolean, notApplied: string[]): Pl
     settings: {
       rateLimits: {
         ...(rate === 0 ? {} : { maxDispatchesPerSecond: rate }),
+        maxBurstSize: burst || DEFAULT_BURST,
         // gcloud cuts what is above the limit down to it.
         ...(concurrent ? { maxConcurrentDispatches: Math.min(concurrent, MOST_CONCURRENT) } : {}),
       },
       retryConfig: retryConfig(fields.get('retry_parameters')),
       ...(target ? { appEngineRoutingOverride: routing(target) } : {}),
     },
+    atCreation: AT_CREATION,
     ...(rate === 0 ? { state: 'PAUSED' } : resumes ? { state: 'RUNNING' } : {}),
     place,
   };

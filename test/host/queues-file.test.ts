@@ -105,7 +105,7 @@ async function only(content: string): Promise<Queue> {
 describe('our own form', () => {
   test('takes settings by their names in the API, plain or in its groups', async () => {
     const expected = {
-      rateLimits: { maxDispatchesPerSecond: 0.5, maxBurstSize: 10, maxConcurrentDispatches: 7 },
+      rateLimits: { maxDispatchesPerSecond: 0.5, maxBurstSize: 20, maxConcurrentDispatches: 7 },
       retryConfig: {
         maxAttempts: 5,
         maxRetryDuration: HOUR,
@@ -114,11 +114,11 @@ describe('our own form', () => {
         maxDoublings: 3,
       },
     };
-    const plain = `queues: { mail: { maxDispatchesPerSecond: 0.5, maxConcurrentDispatches: 7,
+    const plain = `queues: { mail: { maxDispatchesPerSecond: 0.5, maxBurstSize: 20, maxConcurrentDispatches: 7,
       maxAttempts: 5, maxRetryDuration: 1h, minBackoff: 1500ms, maxBackoff: 10m, maxDoublings: 3 } }`;
     const grouped = `queues:
       mail:
-        rateLimits: { maxDispatchesPerSecond: 0.5, maxConcurrentDispatches: 7 }
+        rateLimits: { maxDispatchesPerSecond: 0.5, maxBurstSize: 20, maxConcurrentDispatches: 7 }
         retryConfig: { maxAttempts: 5, maxRetryDuration: 3600s, minBackoff: 1.500s, maxBackoff: 600s, maxDoublings: 3 }
         appEngineRoutingOverride: { service: worker, version: v2 }
         stackdriverLoggingConfig: { samplingRatio: 0.5 }
@@ -147,7 +147,9 @@ describe('our own form', () => {
 describe("Google's queue.yaml", () => {
   test('has the defaults that gcloud sends', async () => {
     expect(await only('queue:\n- name: a\n  rate: 20/s\n')).toMatchObject({
-      rateLimits: { maxDispatchesPerSecond: 20, maxConcurrentDispatches: 1000 },
+      rateLimits: { maxDispatchesPerSecond: 20, maxBurstSize: 5, maxConcurrentDispatches: 1000 },
+      taskTtl: 3650 * DAY,
+      tombstoneTtl: 9 * DAY,
       retryConfig: QUEUE_YAML_DEFAULTS,
       state: 'RUNNING',
     });
@@ -191,6 +193,8 @@ describe("Google's queue.yaml", () => {
     ['max_concurrent_requests: 12', { maxConcurrentDispatches: 12 }],
     ['max_concurrent_requests: 0', { maxConcurrentDispatches: 1000 }],
     ['max_concurrent_requests: 9999', { maxConcurrentDispatches: 5000 }],
+    ['bucket_size: 40', { maxBurstSize: 40 }],
+    ['bucket_size: 0', { maxBurstSize: 5 }],
   ])('%s', async (setting, expected) => {
     const { rateLimits } = await only(`queue: [{ name: a, rate: 1/s, ${setting} }]`);
     expect(rateLimits).toMatchObject(expected);
@@ -229,7 +233,6 @@ queue:
     expect(await apply(await anEngine(), file)).toEqual([
       'Queue a created.',
       'Not applied here: total_storage_limit (line 1).',
-      'Not applied here: queue[0].bucket_size (line 5).',
       'Not applied here: queue[0].acl (line 6).',
     ]);
   });
