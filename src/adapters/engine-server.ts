@@ -6,10 +6,11 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { isIPv4, isIPv6 } from 'node:net';
+import { isIPv6 } from 'node:net';
 import { CloudTasksError } from '../engine/errors.js';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND, SECOND } from '../engine/time.js';
+import { Callers } from './engine-callers.js';
 import type { SharedPort } from './engine-http2.js';
 import { shareWithHttp2 } from './engine-http2.js';
 
@@ -66,7 +67,7 @@ export class EngineServer {
 
   /** `http://127.0.0.1:8123`, with the port that was really taken. */
   readonly url: string;
-  private readonly onLoopback: boolean;
+  private readonly callers: Callers;
   private underWay = 0;
   private shared: SharedPort | undefined;
 
@@ -76,7 +77,7 @@ export class EngineServer {
   ) {
     const { address, port } = http.address() as AddressInfo;
     this.url = `http://${urlHost(options.host)}:${port}`;
-    this.onLoopback = isLoopback(address);
+    this.callers = new Callers({ host: options.host, address });
     http.on('error', options.onError);
     http.on('request', (request, response) => {
       this.underWay++;
@@ -156,12 +157,10 @@ export class EngineServer {
   private async answer(
     request: IncomingMessage,
   ): Promise<(Answer | TextAnswer) & { allow?: string }> {
-    if (this.onLoopback && !this.isAddressed(request)) {
-      // A page of a site whose name was made to resolve to this machine would ask so.
+    if (!this.callers.address(request)) {
       return failure(403, 'PERMISSION_DENIED', `This engine is called ${this.url}.`);
     }
-    if (this.isFromElsewhere(request)) {
-      // A browser says whose page sends something; it would even send it without asking first.
+    if (this.callers.isForeignPage(request)) {
       return failure(403, 'PERMISSION_DENIED', 'This engine is not for pages of other sites.');
     }
     if (!this.routes) return failure(503, 'UNAVAILABLE', 'The engine is starting.');
@@ -181,44 +180,10 @@ export class EngineServer {
       return failure(500, 'INTERNAL', 'Internal error.');
     }
   }
-
-  /** Whether the one `Host` is this machine's, whatever the port: it may have been forwarded. */
-  private isAddressed(request: IncomingMessage): boolean {
-    const [host = '', ...more] = request.headersDistinct['host'] ?? [];
-    const name = more.length > 0 ? undefined : hostName(host);
-    return name !== undefined && this.isOwn(name);
-  }
-
-  /**
-   * Whether a page of another origin sends this. With the port open to the network a page's own
-   * address is the one that it was asked at.
-   */
-  private isFromElsewhere(request: IncomingMessage): boolean {
-    const { origin, host = '' } = request.headers;
-    if (origin === undefined) return false;
-    const name = hostName(/^https?:\/\/([^/]*)$/i.exec(origin)?.[1] ?? '');
-    if (name === undefined) return true;
-    return !this.isOwn(name) && (this.onLoopback || name !== hostName(host));
-  }
-
-  private isOwn(name: string): boolean {
-    return isLoopback(name) || name.toLowerCase() === this.options.host.toLowerCase();
-  }
 }
 
 function failure(code: number, status: string, message: string): Answer {
   return { status: code, json: { error: { code, message, status } } };
-}
-
-/** The name or address in `name:port`, without an IPv6 address's brackets. */
-function hostName(host: string): string | undefined {
-  return /^(\[[\da-f:.]+\]|[^:]+)(:\d+)?$/i.exec(host)?.[1]?.replace(/^\[|\]$/g, '');
-}
-
-function isLoopback(host: string): boolean {
-  const name = host.toLowerCase();
-  if (isIPv4(name)) return name.startsWith('127.');
-  return name === '::1' || name === 'localhost' || name.endsWith('.localhost');
 }
 
 /** The host as a URL has it; an address that means every interface is called by loopback's. */

@@ -189,6 +189,35 @@ describe('the Host header', () => {
   });
 });
 
+describe('the Origin header', () => {
+  test.each(['http://localhost:3000', 'https://127.0.0.1', 'http://[::1]:1', 'HTTP://A.LOCALHOST'])(
+    '%s is a page of this machine',
+    async (origin) => {
+      expect((await ask('/healthz', { headers: { origin } })).status).toBe(200);
+    },
+  );
+
+  test.each(['https://evil.example', 'null', '', 'http://127.0.0.1.evil.example', 'x://localhost'])(
+    '%j is not: no page of another site gets in',
+    async (origin) => {
+      const got = await ask('/things', { method: 'POST', headers: { origin } });
+      expect(got.status).toBe(403);
+    },
+  );
+
+  test('is the address that was asked when the port is open to the network', async () => {
+    const open = await listen('0.0.0.0');
+    open.serve(routes);
+    const from = async (origin: string) => {
+      const headers = { host: 'engine:8123', origin };
+      return (await ask('/healthz', { to: open.url, headers })).status;
+    };
+    expect(await from('http://engine:8123')).toBe(200);
+    expect(await from('http://other:8123')).toBe(403);
+    await open.close();
+  });
+});
+
 describe('what is not for this server', () => {
   test.each([
     ['another protocol', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'],
