@@ -35,7 +35,7 @@ interface Route {
   readonly fields: readonly string[];
 }
 
-const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
+export const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
 export class RestRoutes {
   private readonly routes: Route[] = [];

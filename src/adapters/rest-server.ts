@@ -4,7 +4,7 @@ import type { RestAnswer } from './rest-error.js';
 import type { RestOptions, RestService } from './rest-service.js';
 
 /** What REST may be asked; all other paths are somebody else's, or nobody's. */
-const VERSIONS = /^\/(v1|v2|v2beta3)\//;
+const VERSIONS = /^\/(v1|v2|v2beta[23])\//;
 
 /** The protos are loaded for the first request: most engines see none. */
 export class RestServer {

@@ -10,7 +10,7 @@ import { addLocations } from './rest-locations.js';
 import { loadProtos } from './rest-protos.js';
 import { readJsonBody, requestMessage, wantsNumericEnums } from './rest-request.js';
 import type { HttpRule, RestHandler } from './rest-routes.js';
-import { RestRoutes } from './rest-routes.js';
+import { METHODS, RestRoutes } from './rest-routes.js';
 
 /** A verb as gRPC has it, from the bytes of its request to the bytes of its answer. */
 export interface RestVerb {
@@ -38,6 +38,7 @@ export class RestService {
     const routes = new RestRoutes();
     for (const verb of await verbs(api, root)) addVerb(routes, root, verb);
     addLocations(routes, api);
+    for (const method of METHODS) routes.add({ [method]: '/v2beta2/{all=**}' }, refusePull);
     return new RestService(routes, onError);
   }
 
@@ -55,6 +56,13 @@ export class RestService {
       return errorAnswer(error);
     }
   }
+}
+
+/** What alpha's commands of gcloud ask for. */
+function refusePull(): never {
+  const message =
+    'This engine serves v2 and v2beta3; v2beta2, and the pull queues that only it has, are not implemented.';
+  throw new CloudTasksError('UNIMPLEMENTED', message);
 }
 
 function addVerb(routes: RestRoutes, root: Root, verb: RestVerb): void {

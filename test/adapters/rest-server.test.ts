@@ -237,6 +237,14 @@ describe('a refusal', () => {
   });
 });
 
+test('the pull queues of v2beta2 are refused in a sentence', async () => {
+  const path = '/v2beta2/projects/demo/locations/here/queues/q/tasks:lease';
+  const { status, json } = await ask(path, { body: {} });
+  expect(status).toBe(501);
+  const message = expect.stringContaining('pull queues') as unknown;
+  expect(json).toMatchObject({ error: { status: 'UNIMPLEMENTED', message } });
+});
+
 describe('a page of another site', () => {
   test.each(['https://evil.example', 'null', 'http://localhost.evil.example', 'file://', 'x'])(
     'at %j is refused',
