@@ -323,10 +323,13 @@ export class Engine implements EngineApi {
       for (const { dispatcher } of before) dispatcher.abandon();
       for (const { queue } of before) await store.deleteQueue(queue.name, clock.now());
       await store.removeExpired(Number.MAX_SAFE_INTEGER);
-      if (!keepQueues) return;
       for (const { queue } of before) {
-        await store.putQueue(queue);
-        this.goLive(queue);
+        if (keepQueues) {
+          await store.putQueue(queue);
+          this.goLive(queue);
+        } else {
+          await this.policies.forget(queue.name);
+        }
       }
     });
   }

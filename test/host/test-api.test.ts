@@ -81,6 +81,16 @@ async function attempts(id: string, queue = QUEUE): Promise<unknown[]> {
   return (json as { attempts: unknown[] }).attempts;
 }
 
+async function policy(verb: 'get' | 'set', body: object): Promise<unknown> {
+  const answer = await request(`${engine.url}/v2/${QUEUE}:${verb}IamPolicy`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  expect(answer.statusCode).toBe(200);
+  return answer.body.json();
+}
+
 function refused(code: number, status: string, message: string): Answered {
   return { status: code, json: { error: { code, message, status } } };
 }
@@ -313,11 +323,15 @@ describe('reset', () => {
     await idle();
     await call('POST', 'clock', { advance: '10m' });
     await call('POST', 'faults', { status: 500 });
+    await policy('set', {
+      policy: { bindings: [{ role: 'roles/viewer', members: ['user:a@b'] }] },
+    });
     await api.deleteQueue({ name: OTHER });
     expect(await call('POST', 'reset')).toEqual({ status: 200, json: {} });
     expect(await api.listQueues({ parent: LOCATION })).toEqual({ queues: [] });
     expect((await call('GET', 'clock')).json).toMatchObject({ ahead: '0s' });
     for (const name of [QUEUE, OTHER]) await api.createQueue({ parent: LOCATION, queue: { name } });
+    expect(await policy('get', {})).not.toHaveProperty('bindings');
     expect(await attempts('gone')).toEqual([]);
     await create('gone');
     await create('waits');
