@@ -14,7 +14,7 @@ import { JobsModule } from './modules/jobs/jobs.module.js';
 import { ProducerModule } from './modules/producer/producer.module.js';
 import type { ProducerOptions } from './modules/producer/producer-options.js';
 import { TasksModule } from './modules/tasks/tasks.module.js';
-import type { TasksModuleOptions } from './modules/tasks/tasks-options.js';
+import type { TasksModuleOptions } from './modules/tasks/module-options.js';
 
 const requests = new AsyncLocalStorage<IncomingMessage>();
 

@@ -2,6 +2,7 @@
 import { registerAs } from '@nestjs/config';
 import { existsSync } from 'node:fs';
 import { Environment, parseUrl } from './environment.js';
+import { isLoopback } from './loopback.js';
 import type { Variables } from './setting-names.js';
 import { refuseUnknownNames, SettingsError } from './setting-names.js';
 
@@ -300,7 +301,3 @@ function readExternalOrigins(
 /** Addresses, and names that only mean something inside of a machine, a network or a cloud. */
 const PRIVATE_HOST = /^(?:\[.*\]|[\d.]+|[^.]*|.*\.(?:localhost|internal|local)|metadata\.goog)\.?$/;
 const HOST_NAME = /^[A-Za-z0-9.:-]{1,255}$/;
-
-function isLoopback(host: string): boolean {
-  return /^(?:localhost|\[?::1\]?|127(?:\.\d{1,3}){3})$/.test(host);
-}

@@ -2,7 +2,7 @@
 
 // The module.
 export { TasksModule } from './modules/tasks/tasks.module.js';
-export type { TasksAuthOptions, TasksModuleOptions } from './modules/tasks/tasks-options.js';
+export type { TasksAuthOptions, TasksModuleOptions } from './modules/tasks/module-options.js';
 export type {
   CloudTasksOptions,
   EmbeddedEngineOptions,

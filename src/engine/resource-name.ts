@@ -3,14 +3,14 @@ import { CloudTasksError, invalidArgument } from './errors.js';
 
 const PROJECT = '[A-Za-z0-9:.-]+';
 const LOCATION = '[A-Za-z0-9-]+';
-const QUEUE_ID = '[A-Za-z0-9-]{1,100}';
+const QUEUE = '[A-Za-z0-9-]{1,100}';
 const PROJECT_NAME = new RegExp(`^projects/${PROJECT}$`);
 const LOCATION_NAME = new RegExp(`^projects/(${PROJECT})/locations/(${LOCATION})$`);
-const QUEUE_NAME = new RegExp(
-  `^projects/(${PROJECT})/locations/(${LOCATION})/queues/(${QUEUE_ID})$`,
-);
+const QUEUE_NAME = new RegExp(`^projects/(${PROJECT})/locations/(${LOCATION})/queues/(${QUEUE})$`);
 const TASK_NAME = /^(.+)\/tasks\/([^/]*)$/;
-const TASK_ID = /^[A-Za-z0-9_-]{1,500}$/;
+/** An id alone, as it stands in a name. */
+export const QUEUE_ID = new RegExp(`^${QUEUE}$`);
+export const TASK_ID = /^[A-Za-z0-9_-]{1,500}$/;
 
 /** The same text for a bad name in whatever verb. */
 const QUEUE_FORM =

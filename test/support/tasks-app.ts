@@ -3,7 +3,7 @@ import type { INestApplication, LoggerService, ModuleMetadata, Type } from '@nes
 import { Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { TasksModule } from '../../src/modules/tasks/tasks.module.js';
-import type { TasksModuleOptions } from '../../src/modules/tasks/tasks-options.js';
+import type { TasksModuleOptions } from '../../src/modules/tasks/module-options.js';
 
 export const EMBEDDED = {
   backend: 'embedded',

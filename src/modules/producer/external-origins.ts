@@ -1,7 +1,9 @@
 /** Decides which URLs outside of this app a task may call, and with which identity. */
 import type { OidcToken } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
+import { isLoopback } from '../../loopback.js';
 import { printable } from '../../printable.js';
+import { MOST_URL_LENGTH } from '../tasks/task-limits.js';
 import { unexpected } from './fields.js';
 
 /** An origin that tasks may call. */
@@ -23,9 +25,6 @@ export interface ExternalTarget {
   readonly url: string;
   readonly oidcToken?: OidcToken;
 }
-
-/** The API's limit, counted after encoding. */
-const MAX_LENGTH = 2083;
 
 const EXPECTED = "a URL such as 'https://api.example.com/hooks/1'";
 
@@ -77,7 +76,9 @@ function parseStrictly(text: string): URL {
   if (text.includes('#')) refuse('no fragment');
   const url = URL.parse(text);
   if (!url) return refuse(EXPECTED);
-  if (url.href.length > MAX_LENGTH) refuse(`at most ${MAX_LENGTH} characters when encoded`);
+  if (url.href.length > MOST_URL_LENGTH) {
+    refuse(`at most ${MOST_URL_LENGTH} characters when encoded`);
+  }
   return url;
 }
 
@@ -98,9 +99,4 @@ function plainHost(url: URL): string {
 
 function port(url: URL): string {
   return url.port || (url.protocol === 'https:' ? '443' : '80');
-}
-
-/** For a host as the URL parser writes it: every other spelling of an IPv4 address is folded by it. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '[::1]' || /^127(?:\.\d{1,3}){3}$/.test(host);
 }

@@ -22,8 +22,8 @@ import { LocalCallersGuard } from './local-callers-guard.js';
 import type { ProducerOptions } from './producer-options.js';
 import { PRODUCER_OPTIONS } from './producer-options.js';
 import { readJsonText } from './request-body.js';
-import type { RequestRules } from './task-requests.js';
-import { appEngineTask, ENQUEUING_PATHS, externalTask } from './task-requests.js';
+import type { RequestRules } from './requested-task.js';
+import { appEngineTask, ENQUEUING_PATHS, externalTask } from './requested-task.js';
 
 /** What enqueuing answers. */
 export interface EnqueuedTask {

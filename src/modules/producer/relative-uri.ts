@@ -1,9 +1,7 @@
 /** Which path of an App Engine service a caller may have called. */
 import { invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
-
-/** The API's limit. */
-const MAX_LENGTH = 2083;
+import { MOST_URL_LENGTH } from '../tasks/task-limits.js';
 
 /** App Engine's own paths: start, stop, warm-up. */
 const PLATFORM_PATH = /^\/_ah(?:\/|$)/i;
@@ -22,7 +20,7 @@ export function checkRelativeUri(uri: string, closed: readonly string[]): string
       'relativeUri',
     );
   };
-  if (uri.length > MAX_LENGTH) refuse(`at most ${MAX_LENGTH} characters`);
+  if (uri.length > MOST_URL_LENGTH) refuse(`at most ${MOST_URL_LENGTH} characters`);
   if (!/^\/(?!\/)/.test(uri)) refuse("a path that starts with a single '/'");
   if (!/^[\x21-\x7e]*$/.test(uri) || /[\\#]/.test(uri)) {
     refuse(

@@ -2,9 +2,11 @@
 import { parseDuration } from '../../duration.js';
 import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 import { invalidArgument } from '../../engine/errors.js';
+import { QUEUE_ID, TASK_ID } from '../../engine/resource-name.js';
 import type { Duration, Instant } from '../../engine/time.js';
-import { DAY, SECOND } from '../../engine/time.js';
 import { printable } from '../../printable.js';
+import { firstAttempt, readCountdown, refuseBoth } from '../tasks/schedule-time.js';
+import { LEAST_DEADLINE } from '../tasks/task-limits.js';
 import type { Fields } from './fields.js';
 import { unexpected } from './fields.js';
 import { parseInstant } from './instant-text.js';
@@ -20,42 +22,29 @@ export const SHARED_FIELDS = [
   'headers',
 ] as const;
 
-const MAX_AHEAD: Duration = 30 * DAY;
-const MIN_DEADLINE: Duration = 15 * SECOND;
 const METHODS: readonly HttpMethod[] = ['POST', 'GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
 
 /** The queue's id. */
 export function readQueue(fields: Fields, fallback: string): string {
   const expected = 'a queue id of 1 to 100 letters, digits and hyphens';
-  return fields.matching('queue', /^[A-Za-z0-9-]{1,100}$/, expected) ?? fallback;
+  return fields.matching('queue', QUEUE_ID, expected) ?? fallback;
 }
 
 export function readTaskId(fields: Fields): string | undefined {
   const expected = 'an id of 1 to 500 letters, digits, hyphens and underscores';
-  return fields.matching('taskId', /^[A-Za-z0-9_-]{1,500}$/, expected);
+  return fields.matching('taskId', TASK_ID, expected);
 }
 
-/** When to dispatch, from `countdown` or `scheduleTime`; undefined for at once. */
+/** When to make the first attempt; undefined for at once. */
 export function readScheduleTime(fields: Fields, now: Instant): Instant | undefined {
-  const countdown = readDuration(fields, 'countdown');
+  const countdown = fields.json('countdown');
   const expected = "an RFC 3339 instant such as '2030-01-31T09:30:00Z'";
   const text = fields.string('scheduleTime', expected);
-  if (countdown !== undefined) {
-    if (text !== undefined) {
-      throw invalidArgument('Give countdown or scheduleTime, not both.', 'scheduleTime');
-    }
-    if (countdown > MAX_AHEAD) tooFar('countdown', fields);
-    return now + countdown;
-  }
+  refuseBoth(countdown, text);
+  if (countdown !== undefined) return firstAttempt(readCountdown(JSON.parse(countdown)), now);
   if (text === undefined) return undefined;
-  const instant = parseInstant(text);
-  if (instant === undefined) return unexpected('scheduleTime', expected, `'${printable(text)}'`);
-  if (instant > now + MAX_AHEAD) tooFar('scheduleTime', fields);
-  return Math.max(instant, now);
-}
-
-function tooFar(field: string, fields: Fields): never {
-  unexpected(field, 'at most 30 days from now', printable(fields.json(field) ?? ''));
+  const at = parseInstant(text) ?? unexpected('scheduleTime', expected, `'${printable(text)}'`);
+  return firstAttempt({ at }, now);
 }
 
 /**
@@ -68,20 +57,13 @@ export function readDispatchDeadline(
   most: Duration,
   mostText: string,
 ): Duration | undefined {
-  const deadline = readDuration(fields, 'dispatchDeadline');
-  if (deadline !== undefined && (deadline < MIN_DEADLINE || deadline > most)) {
-    unexpected(
-      'dispatchDeadline',
-      `15s to ${mostText} for this target`,
-      printable(fields.json('dispatchDeadline') ?? ''),
-    );
+  const json = fields.json('dispatchDeadline');
+  if (json === undefined) return undefined;
+  const deadline = parseDuration(JSON.parse(json), 'dispatchDeadline');
+  if (deadline < LEAST_DEADLINE || deadline > most) {
+    unexpected('dispatchDeadline', `15s to ${mostText} for this target`, printable(json));
   }
   return deadline;
-}
-
-function readDuration(fields: Fields, field: string): Duration | undefined {
-  const json = fields.json(field);
-  return json === undefined ? undefined : parseDuration(JSON.parse(json), field);
 }
 
 /** @param withBody the methods that may carry a body to this kind of target */

@@ -2,14 +2,13 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { Duration } from '../../engine/time.js';
-import { MILLISECOND, MINUTE, SECOND } from '../../engine/time.js';
+import { MILLISECOND, SECOND } from '../../engine/time.js';
 import type { VerifiedRequest } from '../auth/task-guard.js';
 import { verifiedRequest } from '../auth/task-guard.js';
 import { TaskContext } from './task-context.js';
 import { DEADLINE_HEADER } from './task-headers.js';
+import { DEFAULT_HTTP_DEADLINE } from './task-limits.js';
 
-/** Cloud Tasks' own default of HTTP tasks, for one that doesn't tell. */
-const DEFAULT_DEADLINE: Duration = 10 * MINUTE;
 /** A handler that is told this early can still answer. */
 const WARNING: Duration = 5 * SECOND;
 
@@ -70,7 +69,7 @@ function deadlineSignal(
 ): AbortSignal {
   const controller = new AbortController();
   const milliseconds = wholeNumber(told?.length === 1 ? told[0] : undefined);
-  const deadline = milliseconds === undefined ? DEFAULT_DEADLINE : milliseconds * MILLISECOND;
+  const deadline = milliseconds === undefined ? DEFAULT_HTTP_DEADLINE : milliseconds * MILLISECOND;
   const timer = clock.at(arrivedAt + deadline - WARNING, () =>
     controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.')),
   );

@@ -5,7 +5,7 @@ import type { ControllerClass, HandlerMark } from './task-metadata.js';
 import { handlersOf } from './task-metadata.js';
 import type { ReadOptions, TaskOptions } from './task-options.js';
 import { mergeOptions, readTaskOptions } from './task-options.js';
-import { rebuildRequest } from './task-request.js';
+import { rebuildRequest } from './rebuilt-request.js';
 import { TaskSender } from './task-sender.js';
 import type { Delayable, TaskRef, Tasks } from './tasks.js';
 

@@ -1,7 +1,7 @@
 /** Where handlers are called, and the audience that says that a token is for them. */
 import { Injectable } from '@nestjs/common';
 import { AppAddress } from '../cloud-tasks/app-address.js';
-import { TasksSettings } from './tasks-options.js';
+import { TasksSettings } from './module-options.js';
 
 @Injectable()
 export class HandlerAddress {

@@ -15,8 +15,8 @@ import type { ControllerClass, HandlerMark } from './task-metadata.js';
 import { controllerOptions, handlerMark, handlersOf } from './task-metadata.js';
 import type { BaseOptions } from './task-options.js';
 import { mergeOptions } from './task-options.js';
-import type { HandlerRoute } from './task-request.js';
-import { TasksSettings } from './tasks-options.js';
+import type { HandlerRoute } from './rebuilt-request.js';
+import { TasksSettings } from './module-options.js';
 
 interface Handler {
   readonly controller: ControllerClass;

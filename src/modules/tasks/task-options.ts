@@ -3,10 +3,15 @@ import { nearestName } from '../../did-you-mean.js';
 import type { DurationText } from '../../duration.js';
 import { parseDuration } from '../../duration.js';
 import { invalidArgument } from '../../engine/errors.js';
-import type { Duration, Instant } from '../../engine/time.js';
-import { DAY, HOUR, MILLISECOND, MINUTE, SECOND } from '../../engine/time.js';
+import { QUEUE_ID } from '../../engine/resource-name.js';
+import type { Duration } from '../../engine/time.js';
+import { MILLISECOND, SECOND } from '../../engine/time.js';
 import { printable } from '../../printable.js';
+import { isDate } from './argument-text.js';
+import type { When } from './schedule-time.js';
+import { readCountdown, refuseBoth } from './schedule-time.js';
 import { readHeaders } from './task-headers.js';
+import { LEAST_DEADLINE, MOST_APP_ENGINE_DEADLINE, MOST_HTTP_DEADLINE } from './task-limits.js';
 
 /** `http`: POST to `serviceUrl` with an ID token. The others: through App Engine's routing. */
 export type TaskTarget =
@@ -42,8 +47,7 @@ export interface TaskOptions extends TaskDefaults {
 /** The options of one level, checked, in the engine's units. */
 export interface ReadOptions {
   readonly queue?: string;
-  /** From the moment of the create, or an instant. */
-  readonly when?: { readonly in: Duration } | { readonly at: Instant };
+  readonly when?: When;
   readonly dispatchDeadline?: Duration;
   readonly headers?: ReadonlyMap<string, string>;
   readonly target?: TaskTarget;
@@ -58,11 +62,6 @@ export const TASK_DEFAULTS = [
   'target',
 ] as const;
 const TASK_OPTIONS = [...TASK_DEFAULTS, 'scheduleTime', 'taskId'] as const;
-
-const MOST_AHEAD: Duration = 30 * DAY;
-const LEAST_DEADLINE: Duration = 15 * SECOND;
-const MOST_HTTP_DEADLINE: Duration = 30 * MINUTE;
-const MOST_DEADLINE: Duration = 24 * HOUR + 15 * SECOND;
 
 /** @throws CloudTasksError INVALID_ARGUMENT */
 export function readTaskDefaults(options: TaskDefaults): ReadOptions {
@@ -121,47 +120,23 @@ function read(options: TaskOptions, known: readonly string[]): ReadOptions {
   };
 }
 
-function readWhen({ countdown, scheduleTime }: TaskOptions): ReadOptions['when'] {
-  if (countdown !== undefined) {
-    if (scheduleTime !== undefined) {
-      throw invalidArgument('Give countdown or scheduleTime, not both.', 'scheduleTime');
-    }
-    const wait = parseDuration(countdown, 'countdown');
-    if (wait > MOST_AHEAD) {
-      throw invalidArgument(`countdown: expected at most '30d', got '${countdown}'.`, 'countdown');
-    }
-    return { in: wait };
-  }
+function readWhen({ countdown, scheduleTime }: TaskOptions): When | undefined {
+  refuseBoth(countdown, scheduleTime);
+  if (countdown !== undefined) return readCountdown(countdown);
   if (scheduleTime === undefined) return undefined;
-  // By its tag, not its class: a Date of another realm is a Date.
-  const milliseconds =
-    Object.prototype.toString.call(scheduleTime) === '[object Date]' ? scheduleTime.getTime() : NaN;
-  if (Number.isNaN(milliseconds)) {
+  if (!isDate(scheduleTime) || Number.isNaN(scheduleTime.getTime())) {
     throw invalidArgument(
       `scheduleTime: expected a valid Date, got ${typeof scheduleTime}.`,
       'scheduleTime',
     );
   }
-  return { at: milliseconds * MILLISECOND };
-}
-
-/** @returns the instant of the first attempt; undefined for at once */
-export function scheduleInstant(when: ReadOptions['when'], now: Instant): Instant | undefined {
-  if (when === undefined) return undefined;
-  if ('in' in when) return when.in === 0 ? undefined : now + when.in;
-  if (when.at > now + MOST_AHEAD) {
-    throw invalidArgument(
-      `scheduleTime: expected at most 30 days from now, got ${new Date(when.at / MILLISECOND).toISOString()}.`,
-      'scheduleTime',
-    );
-  }
-  return when.at <= now ? undefined : when.at;
+  return { at: scheduleTime.getTime() * MILLISECOND };
 }
 
 /** Only what no target can have; the target may be named on another level. */
 function readDeadline(text: DurationText): Duration {
   const deadline = parseDuration(text, 'dispatchDeadline');
-  if (deadline < LEAST_DEADLINE || deadline > MOST_DEADLINE) {
+  if (deadline < LEAST_DEADLINE || deadline > MOST_APP_ENGINE_DEADLINE) {
     throw invalidArgument(
       `dispatchDeadline: expected '15s' to '30m', for App Engine to '86415s', got '${text}'.`,
       'dispatchDeadline',
@@ -171,7 +146,7 @@ function readDeadline(text: DurationText): Duration {
 }
 
 function readQueueId(queue: unknown): string {
-  if (typeof queue !== 'string' || !/^[A-Za-z0-9-]{1,100}$/.test(queue)) {
+  if (typeof queue !== 'string' || !QUEUE_ID.test(queue)) {
     throw invalidArgument(
       `queue: expected 1 to 100 letters, digits and hyphens, got ${shown(queue)}.`,
       'queue',

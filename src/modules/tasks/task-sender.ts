@@ -1,24 +1,22 @@
 /** Makes a task of a delayed call and creates it. */
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
-import type { CloudTasksApi, HttpRequest, Task, TaskInput } from '../../engine/cloud-tasks-api.js';
+import type { CloudTasksApi, TaskInput } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
-import { shortId, taskName } from '../../engine/resource-name.js';
-import { MAX_TASK_SIZE, taskSize } from '../../engine/task-size.js';
+import { shortId, TASK_ID, taskName } from '../../engine/resource-name.js';
+import { MAX_TASK_SIZE } from '../../engine/task-size.js';
 import type { Instant } from '../../engine/time.js';
-import { MILLISECOND, MINUTE } from '../../engine/time.js';
+import { MILLISECOND } from '../../engine/time.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { HandlerAddress } from './handler-address.js';
+import { firstAttempt } from './schedule-time.js';
 import { DEADLINE_HEADER } from './task-headers.js';
+import { DEFAULT_HTTP_DEADLINE, inputSize, MOST_URL_LENGTH } from './task-limits.js';
 import type { BaseOptions, ReadOptions, TaskTarget } from './task-options.js';
-import { scheduleInstant } from './task-options.js';
-import type { RebuiltRequest } from './task-request.js';
+import type { RebuiltRequest } from './rebuilt-request.js';
 import type { TaskRef } from './tasks.js';
-import { TasksSettings } from './tasks-options.js';
-
-const MOST_URL_LENGTH = 2083;
-const DEFAULT_HTTP_DEADLINE = 10 * MINUTE;
+import { TasksSettings } from './module-options.js';
 
 @Injectable()
 export class TaskSender {
@@ -35,7 +33,7 @@ export class TaskSender {
     const { queue: id, taskId } = options;
     const queue = this.backend.queueName(id);
     const now = this.clock.now();
-    const scheduleTime = scheduleInstant(options.when, now);
+    const scheduleTime = firstAttempt(options.when, now);
     const task: TaskInput = {
       ...(taskId === undefined ? {} : { name: taskName(queue, legalId(taskId)) }),
       ...(await this.target(request, options)),
@@ -102,25 +100,11 @@ export class TaskSender {
 
 /** A text that is no legal id is replaced by its digest, always the same one. */
 function legalId(taskId: string): string {
-  return /^[A-Za-z0-9_-]{1,500}$/.test(taskId)
-    ? taskId
-    : createHash('sha256').update(taskId).digest('hex');
+  return TASK_ID.test(taskId) ? taskId : createHash('sha256').update(taskId).digest('hex');
 }
 
-/** What the task will be when it is stored; what the service adds is the same for all. */
 function checkSize(input: TaskInput, queue: string, now: Instant): void {
-  const { httpRequest, appEngineHttpRequest } = input;
-  const task: Pick<Task, 'name' | 'scheduleTime' | 'createTime'> & Partial<Task> = {
-    name: input.name ?? taskName(queue, '0'.repeat(19)),
-    scheduleTime: input.scheduleTime ?? now,
-    createTime: now,
-    ...(httpRequest ? { httpRequest: httpRequest as HttpRequest } : {}),
-    ...(appEngineHttpRequest
-      ? { appEngineHttpRequest: appEngineHttpRequest as Required<typeof appEngineHttpRequest> }
-      : {}),
-    dispatchDeadline: input.dispatchDeadline ?? DEFAULT_HTTP_DEADLINE,
-  };
-  const size = taskSize(task);
+  const size = inputSize(input, queue, now);
   if (size > MAX_TASK_SIZE) {
     throw invalidArgument(
       `The arguments make a task of ${size} bytes; at most ${MAX_TASK_SIZE} are allowed.`,

@@ -19,8 +19,8 @@ import { readTaskBodies } from './task-bodies.js';
 import { tasksToken } from './task-decorators.js';
 import { handlersOf } from './task-metadata.js';
 import { TaskSender } from './task-sender.js';
-import type { TasksModuleOptions } from './tasks-options.js';
-import { TasksSettings } from './tasks-options.js';
+import type { TasksModuleOptions } from './module-options.js';
+import { TasksSettings } from './module-options.js';
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
   new ConfigurableModuleBuilder<TasksModuleOptions>().setClassMethodName('forRoot').build();

@@ -18,7 +18,7 @@ import {
 } from '../../../src/modules/tasks/task-decorators.js';
 import { Tasks } from '../../../src/modules/tasks/tasks.js';
 import { TasksModule } from '../../../src/modules/tasks/tasks.module.js';
-import type { TasksModuleOptions } from '../../../src/modules/tasks/tasks-options.js';
+import type { TasksModuleOptions } from '../../../src/modules/tasks/module-options.js';
 import { closeApps, EMBEDDED, makeApp, RecordedLog, startApp } from '../../support/tasks-app.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 

@@ -6,14 +6,16 @@ import type {
   TaskInput,
 } from '../../engine/cloud-tasks-api.js';
 import { taskName } from '../../engine/resource-name.js';
+import { MAX_TASK_SIZE } from '../../engine/task-size.js';
 import type { Duration, Instant } from '../../engine/time.js';
-import { HOUR, MILLISECOND, MINUTE, SECOND } from '../../engine/time.js';
+import { MILLISECOND } from '../../engine/time.js';
 import { DEADLINE_HEADER } from '../tasks/task-headers.js';
+import { inputSize, MOST_APP_ENGINE_DEADLINE, MOST_HTTP_DEADLINE } from '../tasks/task-limits.js';
 import type { ExternalPolicy } from './external-origins.js';
 import { externalTarget } from './external-origins.js';
 import { Fields } from './fields.js';
 import { checkRelativeUri } from './relative-uri.js';
-import { readHeaders } from './task-headers.js';
+import { readHeaders } from './caller-headers.js';
 import {
   readDispatchDeadline,
   readMethod,
@@ -41,15 +43,15 @@ const EXTERNAL_FIELDS = ['url', ...SHARED_FIELDS];
 /** App Engine's rule for services and versions; instances are their numbers or names. */
 const APP_ENGINE_ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** The limit on a whole task, less room for what is added to it: its token, its own headers. */
-const MAX_TASK_BYTES = 1_048_569 - 1024;
+/** Room is left for what the service adds. */
+const MOST_BYTES = MAX_TASK_SIZE - 1024;
 
 /** @throws CloudTasksError, PayloadTooLargeException */
 export function appEngineTask(text: string, rules: RequestRules): CreateTaskRequest {
   const fields = new Fields(text, APP_ENGINE_FIELDS);
   const relativeUri = fields.string('relativeUri', "a path such as '/tasks/example'");
   const httpMethod = readMethod(fields, ['POST', 'PUT']);
-  const dispatchDeadline = readDispatchDeadline(fields, 24 * HOUR + 15 * SECOND, '24h15s');
+  const dispatchDeadline = readDispatchDeadline(fields, MOST_APP_ENGINE_DEADLINE, '86415s');
   const { headers, ...body } = readPayload(fields, readHeaders(fields));
   return createRequest(fields, rules, dispatchDeadline, {
     appEngineHttpRequest: {
@@ -75,7 +77,7 @@ export function externalTask(
   const fields = new Fields(text, EXTERNAL_FIELDS);
   const url = fields.required('url', "a URL such as 'https://api.example.com/hooks/1'");
   const httpMethod = readMethod(fields, ['POST', 'PUT', 'PATCH']);
-  const dispatchDeadline = readDispatchDeadline(fields, 30 * MINUTE, '30m');
+  const dispatchDeadline = readDispatchDeadline(fields, MOST_HTTP_DEADLINE, '30m');
   return createRequest(fields, rules, dispatchDeadline, {
     httpRequest: {
       ...externalTarget(url, policy, own),
@@ -100,7 +102,7 @@ function createRequest(
     ...(scheduleTime === undefined ? {} : { scheduleTime }),
     ...(dispatchDeadline === undefined ? {} : { dispatchDeadline }),
   };
-  checkSize(task);
+  checkSize(task, parent, rules.now);
   return { parent, task };
 }
 
@@ -115,17 +117,11 @@ function readRouting(fields: Fields): AppEngineRouting {
 }
 
 /** Told apart from other bad arguments, and before the backend is asked. */
-function checkSize({ name = '', appEngineHttpRequest, httpRequest }: TaskInput): void {
-  const { headers = {}, body } = appEngineHttpRequest ?? httpRequest ?? {};
-  const address = appEngineHttpRequest?.relativeUri ?? httpRequest?.url ?? '';
-  const size = Object.entries(headers).reduce(
-    // Three lengths and three tags besides.
-    (sum, [header, value]) => sum + header.length + value.length + 12,
-    name.length + address.length + (body?.length ?? 0),
-  );
-  if (size > MAX_TASK_BYTES) {
+function checkSize(task: TaskInput, queue: string, now: Instant): void {
+  const size = inputSize(task, queue, now);
+  if (size > MOST_BYTES) {
     throw new PayloadTooLargeException({
-      message: `payload: expected a task of at most ${MAX_TASK_BYTES} bytes with its headers, got ${size}.`,
+      message: `payload: expected a task of at most ${MOST_BYTES} bytes with its headers, got ${size}.`,
       field: 'payload',
     });
   }

@@ -1,6 +1,7 @@
 /** Which headers a caller may give a task: well formed ones that don't say who it is or whence. */
 import { invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
+import { isHeaderName, isHeaderValue } from '../tasks/task-headers.js';
 import type { Fields } from './fields.js';
 import { unexpected } from './fields.js';
 import { describeJson } from './json-object.js';
@@ -8,10 +9,6 @@ import { describeJson } from './json-object.js';
 const MAX_COUNT = 64;
 /** The API's limit for HTTP targets. */
 const MAX_BYTES = 80 * 1024;
-
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** Visible ASCII, with single blanks inside: HTTP takes outer ones away, and other bytes as it likes. */
-const VALUE = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/;
 
 /**
  * Set by the service, or for one hop only, or taken by a receiver as proof of who calls.
@@ -46,7 +43,7 @@ export function readHeaders(
   let bytes = 0;
   for (const [name, json] of fields.object('headers', EXPECTED) ?? []) {
     const lower = name.toLowerCase();
-    if (!NAME.test(name)) {
+    if (!isHeaderName(name)) {
       unexpected('headers', "names of letters, digits and !#$%&'*+.^_`|~-", `'${printable(name)}'`);
     }
     if (RESERVED.test(lower.replaceAll('_', '-')) || ownOfTarget.includes(lower)) {
@@ -56,7 +53,7 @@ export function readHeaders(
     seen.add(lower);
     if (!json.startsWith('"')) unexpected('headers', EXPECTED, describeJson(json));
     const value = JSON.parse(json) as string;
-    if (!VALUE.test(value)) {
+    if (!isHeaderValue(value)) {
       refuse(`the value of '${printable(name)}' must be visible ASCII without outer blanks.`);
     }
     headers[name] = value;
