@@ -1,5 +1,8 @@
 /** Whom the guard lets in. */
 
+/** Injects `AuthOptions`. */
+export const AUTH_OPTIONS = Symbol('AUTH_OPTIONS');
+
 export interface AuthOptions {
   /**
    * `local`: the embedded engine's own tokens and signatures. `oidc`: ID tokens of Google, or of

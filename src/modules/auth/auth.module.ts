@@ -1,7 +1,8 @@
 /** Provides what tells verified tasks from everything else. */
 import { ConfigurableModuleBuilder, Global, Module } from '@nestjs/common';
 import type { AuthOptions } from './auth-options.js';
-import { AUTH_OPTIONS, TaskAuthenticator } from './task-authenticator.js';
+import { AUTH_OPTIONS } from './auth-options.js';
+import { TaskAuthenticator } from './task-authenticator.js';
 
 const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<AuthOptions>({
   optionsInjectionToken: AUTH_OPTIONS,

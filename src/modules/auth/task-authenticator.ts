@@ -12,12 +12,10 @@ import type { Instant } from '../../engine/time.js';
 import { printable } from '../../printable.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { AuthOptions } from './auth-options.js';
+import { AUTH_OPTIONS } from './auth-options.js';
 import { KeySet } from './key-set.js';
 import { OidcVerifier } from './oidc-verifier.js';
 import { Refusal, unauthenticated } from './refusal.js';
-
-/** Injects `AuthOptions`. */
-export const AUTH_OPTIONS = Symbol('AUTH_OPTIONS');
 
 /** What is known of a request that was let in. */
 export interface VerifiedRequest {

@@ -1,13 +1,8 @@
 /** The handler to try things with: it prints what it is sent. */
 import { Header, HttpCode, Logger, Post, Req } from '@nestjs/common';
 import type { Request } from 'express';
-import { printable } from '../../printable.js';
-import { readBytes } from '../../request-bytes.js';
 import { TaskController } from '../tasks/task-decorators.js';
-
-/** No task is larger. */
-const MAX_BYTES = 1024 * 1024;
-const MAX_SHOWN = 4096;
+import { readShownBody } from './shown-body.js';
 
 @TaskController('tasks')
 export class ExampleController {
@@ -17,8 +12,8 @@ export class ExampleController {
   @HttpCode(200)
   @Header('Content-Type', 'text/plain; charset=utf-8')
   async print(@Req() request: Request): Promise<string> {
-    const body = await readBytes(request, MAX_BYTES);
-    const payload = printable(body.toString('utf8'), MAX_SHOWN) || '(empty payload)';
+    const { shown } = await readShownBody(request);
+    const payload = shown || '(empty payload)';
     this.logger.log(`Received task with payload: ${payload}`);
     return `Printed task payload: ${payload}`;
   }
