@@ -489,7 +489,7 @@ describe('App Engine', () => {
 
   test('an HTTP target gets no signature, not even at an address of the app', async () => {
     const { received, hosts } = await app('default');
-    await transport.send(http(`${hosts['default']}/`, { headers }), NEVER);
+    await transport.send(http(`${String(hosts['default'])}/`, { headers }), NEVER);
     expect(received).toMatchObject([{ signatures: undefined, valid: false }]);
   });
 

@@ -43,7 +43,7 @@ test('all who start at once get the same content, and it is the one kept', async
     const at = join(folder, `data${round}`, 'word');
     const contents = await Promise.all(Array.from({ length: 16 }, () => keep(at)));
     expect(new Set(contents).size).toBe(1);
-    expect(await readFile(at, 'utf8')).toBe(`${contents[0]}\n`);
+    expect(await readFile(at, 'utf8')).toBe(`${String(contents[0])}\n`);
   }
   expect(made).toBeGreaterThan(20); // They did race.
 });
