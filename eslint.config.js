@@ -10,6 +10,10 @@ export default defineConfig(
   globalIgnores(['dist*/', 'coverage/', '.data/', 'bench/results/', 'test/architecture/fixtures/']),
   eslint.configs.recommended,
   {
+    files: ['**/*.mjs'],
+    languageOptions: { globals: { process: 'readonly', URL: 'readonly' } },
+  },
+  {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
