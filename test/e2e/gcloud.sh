@@ -258,7 +258,7 @@ runs 'Created task' beta tasks create-http-task b-1 --queue beta "${L[@]}" --url
 runs 'b-1' beta tasks list --queue beta "${L[@]}"
 runs 'Updated queue' beta tasks queues update beta "${L[@]}" --clear-max-dispatches-per-second
 runs 'Deleted queue' beta tasks queues delete beta "${L[@]}"
-refuses 'UNIMPLEMENTED: .*pull queues' alpha tasks queues create-pull-queue pull "${L[@]}"
+refuses 'pull queues .*not implemented' alpha tasks queues create-pull-queue pull "${L[@]}"
 
 echo '# without a location'
 runs 'work' tasks queues list
