@@ -92,6 +92,6 @@ export function page({ pageSize, pageToken }: { pageSize: number; pageToken: str
   return present<Page>({ pageSize: fromNumber(pageSize), pageToken: fromText(pageToken) });
 }
 
-function view({ responseView }: { responseView: Parameters<typeof viewFromWire>[0] }) {
+export function view({ responseView }: { responseView?: Parameters<typeof viewFromWire>[0] }) {
   return present<Pick<TaskRequest, 'responseView'>>({ responseView: viewFromWire(responseView) });
 }

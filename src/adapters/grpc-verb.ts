@@ -1,5 +1,5 @@
 /** One method of a gRPC service: from the bytes of its request to the bytes of its answer. */
-import { invalidArgument } from '../engine/errors.js';
+import { refusal } from '../engine/error-catalogue.js';
 
 export interface GrpcVerb {
   /** Where gRPC finds it: `/google.cloud.tasks.v2.CloudTasks/GetQueue`. */
@@ -36,6 +36,6 @@ function decoded<Message>(name: string, type: Decoder<Message>, bytes: Uint8Arra
   try {
     return type.decode(bytes);
   } catch {
-    throw invalidArgument(`The request is not a valid ${name}Request.`);
+    throw refusal('NOT_A_MESSAGE', { type: `${name}Request` });
   }
 }

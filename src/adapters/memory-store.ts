@@ -1,6 +1,7 @@
 /** The store that forgets: what the durable one does, in maps, for tests and the test kit. */
 import type { Queue, View } from '../engine/cloud-tasks-api.js';
-import { CloudTasksError, notFound } from '../engine/errors.js';
+import { refusal } from '../engine/error-catalogue.js';
+import { CloudTasksError } from '../engine/errors.js';
 import type { CreateOutcome, DueTask, StoredTask, TaskState, TaskStore } from '../engine/ports.js';
 import type { Instant } from '../engine/time.js';
 
@@ -108,7 +109,7 @@ export class MemoryStore implements TaskStore {
     return this.write<CreateOutcome>(() => {
       const kept = this.kept.get(task.queue);
       // Deleted by a write before this one.
-      if (!kept) throw notFound('Queue does not exist.', 'parent');
+      if (!kept) throw refusal('NO_QUEUE', { field: 'parent' });
       if ((kept.tombstones.get(task.id) ?? -Infinity) > now) return { refused: 'TOMBSTONED' };
       if (kept.tasks.has(task.id)) return { refused: 'LIVE' };
       kept.tombstones.delete(task.id);

@@ -51,15 +51,15 @@ export function errorAnswer(error: unknown): RestAnswer {
   const code = STATUS[status];
   const message = own ? error.message : 'Internal error.';
   const violations = own ? violationsOf(error) : [];
-  const details =
-    violations.length > 0
-      ? {
-          details: [
-            { '@type': 'type.googleapis.com/google.rpc.BadRequest', fieldViolations: violations },
-          ],
-        }
-      : {};
-  return jsonAnswer(code, { error: { code, message, status, ...details } });
+  const details: object[] = own ? [...error.details] : [];
+  if (violations.length > 0) {
+    details.push({
+      '@type': 'type.googleapis.com/google.rpc.BadRequest',
+      fieldViolations: violations,
+    });
+  }
+  const answer = { code, message, status, ...(details.length > 0 ? { details } : {}) };
+  return jsonAnswer(code, { error: answer });
 }
 
 function violationsOf(error: CloudTasksError): readonly Partial<Violation>[] {

@@ -1,7 +1,7 @@
 /** The durable store: tasks, queues and tombstones in one SQLite file that this engine owns. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Queue, View } from '../engine/cloud-tasks-api.js';
-import { notFound } from '../engine/errors.js';
+import { refusal } from '../engine/error-catalogue.js';
 import type {
   CreateOutcome,
   DamagedRecord,
@@ -191,7 +191,7 @@ export class SqliteStore implements TaskStore {
   async createTask(task: Omit<StoredTask, 'seq'>, now: Instant): Promise<CreateOutcome> {
     const outcome = await this.commits.write(() => this.insertTask(task, now));
     // Not thrown inside of the write, which would undo its neighbours to find the guilty one.
-    if (!outcome) throw notFound('Queue does not exist.', 'parent');
+    if (!outcome) throw refusal('NO_QUEUE', { field: 'parent' });
     return outcome;
   }
 

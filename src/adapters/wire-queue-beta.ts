@@ -7,7 +7,7 @@ import type {
   QueueStats,
   QueueType,
 } from '../engine/cloud-tasks-api.js';
-import { invalidArgument } from '../engine/errors.js';
+import { refusal } from '../engine/error-catalogue.js';
 import { httpTargetFromWire, httpTargetToWire } from './wire-http-target.js';
 import { queueInputFromWire, queueToWire } from './wire-queue.js';
 import { fromDuration, fromMask, present, toDuration, toTimestamp, WireEnum } from './wire.js';
@@ -59,7 +59,7 @@ export function betaReadMask(
   for (const path of paths ?? []) {
     const [field = ''] = path.split('.', 1);
     if (field !== '*' && !FIELDS.includes(field)) {
-      throw invalidArgument(`Invalid mask for Queue: ${path}`, 'readMask');
+      throw refusal('QUEUE_MASK', { path, field: 'readMask' });
     }
   }
   return paths;

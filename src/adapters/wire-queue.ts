@@ -1,7 +1,7 @@
 /** Queues on the wire, as a caller gives them and as a server answers them. */
 import type { google } from '@google-cloud/tasks/build/protos';
 import type { AppEngineRouting, Queue, QueueInput, QueueState } from '../engine/cloud-tasks-api.js';
-import { invalidArgument } from '../engine/errors.js';
+import { refusal } from '../engine/error-catalogue.js';
 import {
   fromDuration,
   fromMask,
@@ -140,7 +140,7 @@ export function v2QueueMask(
   for (const path of paths) {
     const [group = ''] = path.split('.', 1);
     if (![...settings, ...OUTPUTS].includes(group)) {
-      throw invalidArgument(`Invalid mask for Queue: ${path}`, 'updateMask');
+      throw refusal('QUEUE_MASK', { path, field: 'updateMask' });
     }
   }
   return paths;

@@ -1,7 +1,7 @@
 /** Tasks on the wire, as a caller gives them and as a server answers them. */
 import type { google } from '@google-cloud/tasks/build/protos';
 import type { Attempt, HttpMethod, Task, TaskInput, View } from '../engine/cloud-tasks-api.js';
-import { invalidArgument } from '../engine/errors.js';
+import { refusal } from '../engine/error-catalogue.js';
 import { routingFromWire } from './wire-queue.js';
 import { HTTP_METHODS, oauthTokenFromWire, oidcTokenFromWire } from './wire-request.js';
 import {
@@ -31,7 +31,7 @@ export function taskToWire(task: TaskInput & Partial<Omit<Task, keyof TaskInput>
   const { httpRequest, appEngineHttpRequest } = task;
   // The wire's `oneof` would keep one of the two without a word.
   if (httpRequest && appEngineHttpRequest) {
-    throw invalidArgument('Task must have one of httpRequest and appEngineHttpRequest.', 'task');
+    throw refusal('TWO_PAYLOADS', { field: 'task' });
   }
   return {
     name: task.name ?? '',
@@ -101,10 +101,7 @@ export function viewFromWire(wire: WireView | string | null | undefined): View |
 function httpRequestToWire(request: HttpRequestInput): WireHttpRequest {
   const { oidcToken, oauthToken } = request;
   if (oidcToken && oauthToken) {
-    throw invalidArgument(
-      'HttpRequest must have at most one of oidcToken and oauthToken.',
-      'task.httpRequest',
-    );
+    throw refusal('TWO_TOKENS', { field: 'task.httpRequest' });
   }
   return {
     url: request.url,

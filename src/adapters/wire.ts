@@ -6,7 +6,7 @@
  */
 import type { google } from '@google-cloud/tasks/build/protos';
 import type { ErrorCode } from '../engine/errors.js';
-import { invalidArgument } from '../engine/errors.js';
+import { refusal } from '../engine/error-catalogue.js';
 import type { Duration, Instant } from '../engine/time.js';
 import { SECOND } from '../engine/time.js';
 
@@ -73,20 +73,17 @@ function parts(wire: google.protobuf.ITimestamp | google.protobuf.IDuration) {
 
 function whole(microseconds: number, field: string): number {
   if (Number.isInteger(microseconds)) return microseconds;
-  throw invalidArgument(
-    `${field} must be a whole number of microseconds, got ${microseconds}.`,
-    field,
-  );
+  throw refusal('NOT_MICROSECONDS', { field, got: microseconds });
 }
 
 function outOfRange(field: string, type: 'Timestamp' | 'Duration') {
-  return invalidArgument(`${field} is outside the range of a ${type}.`, field);
+  return refusal('TIME_RANGE', { field, type });
 }
 
 /** A protobuf library would cut a fraction off, and wrap a larger number around. */
 export function toInt32(value: number | undefined, field: string): number {
   if (value === undefined || value === (value | 0)) return value ?? 0;
-  throw invalidArgument(`${field} must be a whole number of 32 bits, got ${value}.`, field);
+  throw refusal('NOT_INT32', { field, got: value });
 }
 
 /** The number, unless it is proto3's "not given". */
@@ -127,7 +124,7 @@ export class WireEnum<Name extends string, Wire extends number> {
   }
 
   private unknown(got: string | number, field: string) {
-    return invalidArgument(`${field} must be one of ${this.names.join(', ')}, got ${got}.`, field);
+    return refusal('NOT_ONE_OF', { field, names: this.names.join(', '), got });
   }
 }
 
@@ -135,7 +132,7 @@ export class WireEnum<Name extends string, Wire extends number> {
 export function toMask(paths: readonly string[] | undefined): google.protobuf.IFieldMask | null {
   if (!paths) return null;
   // By REST an empty path is no path, and no mask means every field.
-  if (paths.includes('')) throw invalidArgument('Invalid mask for Queue: ', 'updateMask');
+  if (paths.includes('')) throw refusal('QUEUE_MASK', { path: '', field: 'updateMask' });
   return {
     paths: paths.map((path) => path.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
   };
@@ -145,7 +142,7 @@ export function toMask(paths: readonly string[] | undefined): google.protobuf.IF
 export function fromMask(mask: Maybe<google.protobuf.IFieldMask>): string[] | undefined {
   if (!mask?.paths?.length) return undefined;
   return mask.paths.map((path) => {
-    if (/[A-Z]/.test(path)) throw invalidArgument(`Invalid mask for Queue: ${path}`, 'updateMask');
+    if (/[A-Z]/.test(path)) throw refusal('QUEUE_MASK', { path, field: 'updateMask' });
     return camelCase(path);
   });
 }

@@ -1,4 +1,6 @@
 /** Cloud Tasks itself: every queue and task verb, over a store and one dispatcher a queue. */
+import type { BatchCreateTasksRequest, BatchDeleteTasksRequest, Operation } from './batch-api.js';
+import { Batches } from './batches.js';
 import type {
   CreateQueueRequest,
   CreateTaskRequest,
@@ -12,8 +14,11 @@ import type {
   View,
 } from './cloud-tasks-api.js';
 import { Dispatcher } from './dispatcher.js';
-import { CloudTasksError, invalidArgument, notFound } from './errors.js';
-import type { EngineApi } from './engine-api.js';
+import { refusal } from './error-catalogue.js';
+import type { CmekConfig, UpdateCmekConfigRequest } from './cmek-config.js';
+import { CmekConfigs } from './cmek-config.js';
+import type { BufferTaskRequest, EngineApi } from './engine-api.js';
+import { bufferedRequest } from './http-target.js';
 import type { IamPolicy, SetIamPolicyRequest } from './iam-api.js';
 import { heldPermissions, IamPolicies } from './iam.js';
 import type { ListLocationsAnswer, ListLocationsRequest, Location } from './locations.js';
@@ -63,7 +68,6 @@ interface LiveQueue {
 const QUEUES_PAGE = 9800;
 const TASKS_PAGE = 1000;
 const LOOK_AGAIN: Duration = 10 * MILLISECOND;
-const NO_ENTITY = 'Requested entity was not found.';
 
 /** What it answers is a copy: a caller may do with it as it likes. */
 export class Engine implements EngineApi {
@@ -72,6 +76,8 @@ export class Engine implements EngineApi {
   private dispatching = false;
   private readonly sweeper: Sweeper;
   private readonly policies: IamPolicies;
+  private readonly cmekConfigs: CmekConfigs;
+  private readonly batches: Batches;
   private readonly ids: TaskIds;
   /** Queue verbs change one after the other, each seeing what the one before left. */
   private turn: Promise<unknown> = Promise.resolve();
@@ -87,6 +93,9 @@ export class Engine implements EngineApi {
       ...rules,
     };
     this.policies = new IamPolicies(ports);
+    this.cmekConfigs = new CmekConfigs(ports.store);
+    const checkQueue = (name: string) => void this.found(name, 'parent');
+    this.batches = new Batches({ ...ports, api: this, checkQueue });
     for (const queue of ports.store.queues()) this.goLive(queue);
     this.sweeper = new Sweeper({
       ...ports,
@@ -150,17 +159,16 @@ export class Engine implements EngineApi {
     checkLocationName(request.parent, 'parent');
     parseQueueName(request.queue.name, 'queue.name');
     if (!request.queue.name.startsWith(`${request.parent}/queues/`)) {
-      throw invalidArgument(
-        `The location from request ('${request.parent}') must be the same as the location in the named queue ('${request.queue.name}').`,
-        'queue.name',
-      );
+      throw refusal('OTHER_LOCATION', {
+        parent: request.parent,
+        queue: request.queue.name,
+        field: 'queue.name',
+      });
     }
     const queue = newQueue(request.queue, request.version);
     return this.inTurn(async () => {
       if (this.live.has(queue.name)) {
-        throw new CloudTasksError('ALREADY_EXISTS', 'Queue already exists', {
-          field: 'queue.name',
-        });
+        throw refusal('QUEUE_EXISTS', { field: 'queue.name' });
       }
       return this.putNew(queue);
     });
@@ -183,7 +191,7 @@ export class Engine implements EngineApi {
     parseQueueName(name, 'name');
     return this.inTurn(async () => {
       const live = this.live.get(name);
-      if (!live) throw notFound(NO_ENTITY, 'name');
+      if (!live) throw refusal('NO_ENTITY', { field: 'name' });
       live.dispatcher.stop();
       this.live.delete(name);
       const { store, clock } = this.ports;
@@ -242,7 +250,7 @@ export class Engine implements EngineApi {
     const task = newTask(request, { now, trustsHttp, newId: () => this.ids.next() });
     const outcome = await store.createTask(task, now);
     if ('refused' in outcome) {
-      throw new CloudTasksError('ALREADY_EXISTS', TAKEN[outcome.refused], { field: 'task.name' });
+      throw refusal(TAKEN[outcome.refused], { field: 'task.name' });
     }
     const { created } = outcome;
     this.sweeper.at(created.request.createTime + taskTtl(queue));
@@ -254,7 +262,7 @@ export class Engine implements EngineApi {
     const { seq, queue } = this.foundTask(name, 'BASIC');
     const until = this.tombstoneUntil(this.found(queue).queue);
     const removed = await this.ports.store.removeTask(seq, until);
-    if (!removed) throw notFound(NO_ENTITY, 'name');
+    if (!removed) throw refusal('NO_ENTITY', { field: 'name' });
   }
 
   async runTask(request: TaskRequest): Promise<Task> {
@@ -334,14 +342,43 @@ export class Engine implements EngineApi {
     });
   }
 
+  async batchCreateTasks(request: BatchCreateTasksRequest): Promise<Operation> {
+    return this.batches.create(request);
+  }
+
+  async batchDeleteTasks(request: BatchDeleteTasksRequest): Promise<Operation> {
+    return this.batches.delete(request);
+  }
+
+  async getOperation({ name }: { name: string }): Promise<Operation> {
+    return this.batches.operation(name);
+  }
+
+  async bufferTask(request: BufferTaskRequest): Promise<Task> {
+    const { queue: parent, taskId } = request;
+    const { queue } = this.found(parent, 'queue');
+    return this.createTask({
+      parent,
+      task: {
+        ...(taskId ? { name: `${parent}/tasks/${taskId}` } : {}),
+        httpRequest: bufferedRequest(request, queue.httpTarget),
+      },
+    });
+  }
+
+  async getCmekConfig({ name }: { name: string }): Promise<CmekConfig> {
+    return this.cmekConfigs.get(name);
+  }
+
+  async updateCmekConfig(request: UpdateCmekConfigRequest): Promise<CmekConfig> {
+    return this.cmekConfigs.update(request);
+  }
+
   private found(name: string, field = 'name'): LiveQueue {
     parseQueueName(name, field);
     const live = this.live.get(name);
     if (live) return live;
-    throw notFound(
-      'Queue does not exist. If you just created the queue, wait at least a minute for the queue to initialize.',
-      field,
-    );
+    throw refusal('NO_QUEUE', { field });
   }
 
   private foundTask(name: string, view: View): StoredTask {
@@ -350,7 +387,7 @@ export class Engine implements EngineApi {
     const task = store.findTask(queue, id, view);
     if (task) return task;
     const tombstone = store.taskTombstone(queue, id) ?? -Infinity;
-    throw notFound(tombstone > clock.now() ? GONE : NO_ENTITY, 'name');
+    throw refusal(tombstone > clock.now() ? 'TASK_GONE' : 'NO_ENTITY', { field: 'name' });
   }
 
   private setState(name: string, state: Queue['state']): Promise<Queue> {
@@ -363,11 +400,7 @@ export class Engine implements EngineApi {
   private async putNew(queue: Queue): Promise<Queue> {
     const { store, clock } = this.ports;
     if ((store.queueTombstone(queue.name) ?? -Infinity) > clock.now()) {
-      throw new CloudTasksError(
-        'FAILED_PRECONDITION',
-        'The queue cannot be created because a queue with this name existed too recently.',
-        { field: 'queue.name' },
-      );
+      throw refusal('QUEUE_TOO_RECENT', { field: 'queue.name' });
     }
     await store.putQueue(queue);
     this.goLive(queue);
@@ -429,11 +462,4 @@ export class Engine implements EngineApi {
   }
 }
 
-const GONE =
-  'The task no longer exists, though a task with this name existed recently. The task either successfully completed or was deleted.';
-
-const TAKEN = {
-  LIVE: 'Requested entity already exists',
-  TOMBSTONED:
-    'The task cannot be created because a task with this name existed too recently. For more information about task de-duplication see https://cloud.google.com/tasks/docs/reference/rest/v2/projects.locations.queues.tasks/create#body.request_body.FIELDS.task.',
-} as const;
+const TAKEN = { LIVE: 'TASK_EXISTS', TOMBSTONED: 'TASK_TOO_RECENT' } as const;

@@ -7,7 +7,7 @@ import type {
   OidcToken,
   UriOverride,
 } from './cloud-tasks-api.js';
-import { invalidArgument } from './errors.js';
+import { refusal } from './error-catalogue.js';
 import { checkHeaders, checkMethod, WITH_BODY } from './task-target.js';
 
 const FIELD = 'queue.httpTarget';
@@ -61,15 +61,27 @@ export function overridden(request: HttpRequest, target: HttpTarget | undefined)
   return sent;
 }
 
-/** The address of a task that was buffered, and so has none; undefined without a host. */
-export function bufferedUrl(target: HttpTarget | undefined): string | undefined {
+/**
+ * The request of a task that is only a body. It gets an address of its own, so that it still has one
+ * when the queue's changes to fill in less; the method is the queue's each time it is sent.
+ */
+export function bufferedRequest(
+  { body, headers = {} }: Pick<HttpRequest, 'body'> & { headers?: Record<string, string> },
+  target: HttpTarget | undefined,
+): Partial<HttpRequest> & { url: string } {
   const { uriOverride } = target ?? {};
-  if (!uriOverride?.host) return undefined;
+  if (!uriOverride?.host) throw refusal('NO_HTTP_TARGET', { field: 'queue' });
   const { scheme = 'HTTPS', host } = uriOverride;
-  return overriddenUrl(`${scheme.toLowerCase()}://${host}/`, {
+  const url = overriddenUrl(`${scheme.toLowerCase()}://${host}/`, {
     ...uriOverride,
     uriOverrideEnforceMode: 'ALWAYS',
   });
+  const isTyped = Object.keys(headers).some((name) => name.toLowerCase() === 'content-type');
+  return {
+    url,
+    headers: isTyped ? headers : { ...headers, 'Content-Type': 'application/json' },
+    ...(body ? { body } : {}),
+  };
 }
 
 function overriddenUrl(text: string, override: UriOverride): string {
@@ -94,16 +106,10 @@ function checkedUri(input: UriOverride): UriOverride | undefined {
   oneOf(scheme, ['HTTP', 'HTTPS'], `${field}.scheme`);
   oneOf(mode, ['IF_NOT_EXISTS', 'ALWAYS'], `${field}.uriOverrideEnforceMode`);
   if (host !== undefined && !isHost(host)) {
-    throw invalidArgument(
-      `UriOverride.host must be a host name or address without a port, got '${host}'.`,
-      `${field}.host`,
-    );
+    throw refusal('OVERRIDE_HOST', { host, field: `${field}.host` });
   }
   if (port !== undefined && !(Number.isInteger(port) && port >= 0 && port <= 65_535)) {
-    throw invalidArgument(
-      `UriOverride.port must be a whole number from 0 to 65535, got ${port}.`,
-      `${field}.port`,
-    );
+    throw refusal('OVERRIDE_PORT', { port, field: `${field}.port` });
   }
   const { path } = pathOverride ?? {};
   const { queryParams } = queryOverride ?? {};
@@ -132,7 +138,7 @@ function stripped(host: string): string {
 
 function checkToken(oauth: OAuthToken | undefined, oidc: OidcToken | undefined): void {
   if (oauth && oidc) {
-    throw invalidArgument('HttpTarget must have at most one of oidcToken and oauthToken.', FIELD);
+    throw refusal('OVERRIDE_TOKENS', { field: FIELD });
   }
   if (oauth) {
     required(oauth.serviceAccountEmail, 'oauthToken.serviceAccountEmail');
@@ -144,13 +150,13 @@ function checkToken(oauth: OAuthToken | undefined, oidc: OidcToken | undefined):
   }
 }
 
-function required(value: string | undefined, path: string): void {
-  if (!value) throw invalidArgument(`HttpTarget.${path} is required.`, `${FIELD}.${path}`);
+function required(value: string | undefined, part: string): void {
+  if (!value) throw refusal('OVERRIDE_TOKEN_PART', { part, field: `${FIELD}.${part}` });
 }
 
 function oneOf(value: string | undefined, names: readonly string[], field: string): void {
   if (value !== undefined && !names.includes(value)) {
-    throw invalidArgument(`${field} must be one of ${names.join(', ')}, got '${value}'.`, field);
+    throw refusal('NOT_ONE_OF', { field, names: names.join(', '), got: value });
   }
 }
 

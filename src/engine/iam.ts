@@ -1,5 +1,5 @@
 /** IAM policies of queues: kept and answered as they were set, and not enforced. */
-import { CloudTasksError, invalidArgument } from './errors.js';
+import { refusal } from './error-catalogue.js';
 import type { IamBinding, IamPolicy, SetIamPolicyRequest } from './iam-api.js';
 import type { Clock, TaskStore } from './ports.js';
 
@@ -19,20 +19,16 @@ export class IamPolicies {
   async set({ resource, policy, updateMask = MASK }: SetIamPolicyRequest): Promise<IamPolicy> {
     for (const path of updateMask) {
       if (!MASK.includes(path)) {
-        throw invalidArgument(`Invalid mask for Policy: ${path}`, 'updateMask');
+        throw refusal('POLICY_MASK', { path, field: 'updateMask' });
       }
     }
     const before = this.get(resource);
     if (policy.etag && policy.etag !== before.etag) {
-      throw new CloudTasksError(
-        'ABORTED',
-        'There were concurrent policy changes. Please retry the whole read-modify-write with exponential backoff.',
-        { field: 'policy.etag' },
-      );
+      throw refusal('POLICY_ETAG', { field: 'policy.etag' });
     }
     const version = policy.version || 1;
     if (!VERSIONS.includes(version)) {
-      throw invalidArgument(`Policy.version must be 1 or 3, got ${version}.`, 'policy.version');
+      throw refusal('POLICY_VERSION', { version, field: 'policy.version' });
     }
     const after: IamPolicy = {
       version: updateMask.includes('version') ? version : before.version,
@@ -63,7 +59,7 @@ function keyOf(queue: string): string {
 function bindings({ bindings: given = [] }: Partial<IamPolicy>): IamBinding[] {
   for (const [index, { role }] of given.entries()) {
     if (!role) {
-      throw invalidArgument('Policy.bindings.role is required.', `policy.bindings[${index}].role`);
+      throw refusal('POLICY_ROLE', { field: `policy.bindings[${index}].role` });
     }
   }
   return given.filter(({ members }) => members.length > 0);
@@ -73,10 +69,7 @@ function bindings({ bindings: given = [] }: Partial<IamPolicy>): IamBinding[] {
 export function heldPermissions(permissions: readonly string[], exists: boolean): string[] {
   for (const permission of permissions) {
     if (permission.includes('*')) {
-      throw invalidArgument(
-        `permissions can't have wildcards, got '${permission}'.`,
-        'permissions',
-      );
+      throw refusal('PERMISSION_WILDCARD', { permission, field: 'permissions' });
     }
   }
   return exists ? [...permissions] : [];

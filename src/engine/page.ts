@@ -1,5 +1,5 @@
 /** Page tokens: where a listing goes on, for how long that may be asked, and for which request. */
-import { invalidArgument } from './errors.js';
+import { refusal } from './error-catalogue.js';
 import type { Duration, Instant } from './time.js';
 import { HOUR } from './time.js';
 
@@ -20,7 +20,7 @@ export interface PageRequest {
 /** How many to give: all that the verb allows when nothing or too much is asked. */
 export function pageSize({ pageSize: asked = 0 }: PageRequest, most: number): number {
   if (!Number.isInteger(asked) || asked < 0) {
-    throw invalidArgument(`pageSize must be a whole number from 0, got ${asked}.`, 'pageSize');
+    throw refusal('PAGE_SIZE', { got: asked, field: 'pageSize' });
   }
   return asked === 0 ? most : Math.min(asked, most);
 }
@@ -40,16 +40,13 @@ export function readPageToken<Kind extends 'string' | 'number'>(
   if (!pageToken) return undefined;
   const token = decode(pageToken);
   if (typeof token.after !== kind || typeof token.issued !== 'number') {
-    throw invalidArgument('pageToken is not one that a list call answered.', 'pageToken');
+    throw refusal('PAGE_TOKEN', { field: 'pageToken' });
   }
   if (token.scope !== scope) {
-    throw invalidArgument(
-      'pageToken belongs to another request: only pageSize may change.',
-      'pageToken',
-    );
+    throw refusal('PAGE_TOKEN_SCOPE', { field: 'pageToken' });
   }
   if (now - token.issued > TOKEN_LIFE) {
-    throw invalidArgument('pageToken is older than 2 hours.', 'pageToken');
+    throw refusal('PAGE_TOKEN_AGE', { field: 'pageToken' });
   }
   return token.after as Kind extends 'string' ? string : number;
 }

@@ -1,6 +1,6 @@
 /** ListQueues' filter: one comparison of one field, `state: PAUSED` or `retryConfig.maxAttempts >= 5`. */
 import type { Queue } from './cloud-tasks-api.js';
-import { invalidArgument } from './errors.js';
+import { refusal } from './error-catalogue.js';
 
 type Holds = (order: number) => boolean;
 
@@ -22,10 +22,7 @@ export function queueFilter(filter: string | undefined): (queue: Queue) => boole
   const [, path = '', operator = '', quoted = ''] = FORM.exec(filter) ?? [];
   const holds = OPERATORS[operator];
   if (!holds) {
-    throw invalidArgument(
-      `filter must be a field, one of <= < >= > != = : and a value, such as 'state: PAUSED'; got '${filter}'.`,
-      'filter',
-    );
+    throw refusal('QUEUE_FILTER', { filter, field: 'filter' });
   }
   const keys = path.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase()).split('.');
   const wanted = quoted.replace(/^"|"$/g, '');

@@ -1,6 +1,6 @@
 /** What a mask may name in a queue, and what an update with one makes of it. */
 import type { Queue, QueueInput } from './cloud-tasks-api.js';
-import { invalidArgument } from './errors.js';
+import { refusal } from './error-catalogue.js';
 
 /** The fields of a message that a mask may name, each with those inside it. */
 interface MaskFields {
@@ -44,7 +44,7 @@ export function masked(queue: Queue, input: QueueInput, mask: readonly string[])
   const given = new Map<string, unknown>(Object.entries(input));
   for (const path of mask) {
     const names = path.split('.');
-    if (!isField(names)) throw invalidArgument(`Invalid mask for Queue: ${path}`, 'updateMask');
+    if (!isField(names)) throw refusal('QUEUE_MASK', { path, field: 'updateMask' });
     next = replaced(next, given, names);
   }
   return { ...(Object.fromEntries(next) as Partial<QueueInput>), name: queue.name };

@@ -8,7 +8,8 @@ import type {
   RetryConfig,
   UpdateQueueRequest,
 } from './cloud-tasks-api.js';
-import { CloudTasksError, invalidArgument } from './errors.js';
+import type { ErrorName, ERRORS } from './error-catalogue.js';
+import { refusal } from './error-catalogue.js';
 import { httpTarget } from './http-target.js';
 import { masked } from './queue-mask.js';
 import { parseQueueName } from './resource-name.js';
@@ -70,17 +71,11 @@ type Settings = Omit<Queue, 'name' | 'state' | 'purgeTime'>;
 function settings(input: QueueInput): Settings {
   const { appEngineRoutingOverride: routing, stackdriverLoggingConfig } = input;
   const { project } = parseQueueName(input.name, 'queue.name');
-  if (input.type === 'PULL') {
-    throw new CloudTasksError(
-      'UNIMPLEMENTED',
-      'Pull queues are not served: give the queue the type PUSH, or none.',
-      { field: 'queue.type' },
-    );
-  }
+  check(input.type !== 'PULL', 'PULL_QUEUE', 'queue.type');
   const samplingRatio = stackdriverLoggingConfig?.samplingRatio ?? 0;
   check(
     samplingRatio >= 0 && samplingRatio <= 1,
-    'StackdriverLoggingConfig.samplingRatio must be between 0.0 and 1.0.',
+    'SAMPLING_RATIO',
     'queue.stackdriverLoggingConfig.samplingRatio',
   );
   const target = input.httpTarget && httpTarget(input.httpTarget);
@@ -90,8 +85,8 @@ function settings(input: QueueInput): Settings {
     ...(routing && isSet(routing) ? { appEngineRoutingOverride: routed(routing, project) } : {}),
     ...(target ? { httpTarget: target } : {}),
     ...(stackdriverLoggingConfig ? { stackdriverLoggingConfig: { samplingRatio } } : {}),
-    ...ttl(input, 'taskTtl', 10 * DAY, 3650 * DAY, '10 days to 10 years'),
-    ...ttl(input, 'tombstoneTtl', HOUR, 9 * DAY, '1 hour to 9 days'),
+    ...ttl(input, 'taskTtl', [10 * DAY, 3650 * DAY], 'TASK_TTL'),
+    ...ttl(input, 'tombstoneTtl', [HOUR, 9 * DAY], 'TOMBSTONE_TTL'),
   };
 }
 
@@ -104,27 +99,33 @@ function isSet({ service, version, instance }: AppEngineRouting): boolean {
 function ttl<Field extends 'taskTtl' | 'tombstoneTtl'>(
   input: QueueInput,
   field: Field,
-  least: Duration,
-  most: Duration,
-  range: string,
+  [least, most]: readonly [least: Duration, most: Duration],
+  outside: Plain,
 ): Partial<Record<Field, Duration>> {
   const value = input[field];
   if (value === undefined || value === 0) return {};
-  check(value >= least && value <= most, `Queue.${field} must be ${range}.`, `queue.${field}`);
+  check(value >= least && value <= most, outside, `queue.${field}`);
   return { [field]: value } as Partial<Record<Field, Duration>>;
 }
 
 function rateLimits(input: Partial<RateLimits>): RateLimits {
-  const maxDispatchesPerSecond = given(input.maxDispatchesPerSecond, 500);
-  const maxConcurrentDispatches = given(input.maxConcurrentDispatches, 1000);
-  limit('RateLimits', 'maxDispatchesPerSecond', maxDispatchesPerSecond, 500);
-  limit('RateLimits', 'maxConcurrentDispatches', maxConcurrentDispatches, 5000);
-  whole('RateLimits', 'maxConcurrentDispatches', maxConcurrentDispatches);
-  const derived = Math.max(10, Math.floor(maxDispatchesPerSecond / 5));
-  const maxBurstSize = given(input.maxBurstSize, derived);
-  limit('RateLimits', 'maxBurstSize', maxBurstSize, 500);
-  whole('RateLimits', 'maxBurstSize', maxBurstSize);
-  return { maxDispatchesPerSecond, maxBurstSize, maxConcurrentDispatches };
+  const rate = given(input.maxDispatchesPerSecond, 500);
+  const concurrency = given(input.maxConcurrentDispatches, 1000);
+  const burst = given(input.maxBurstSize, Math.max(10, Math.floor(rate / 5)));
+  const at = (field: keyof RateLimits) => `queue.rateLimits.${field}`;
+  check(rate >= 0, 'RATE_NEGATIVE', at('maxDispatchesPerSecond'));
+  check(rate <= 500, 'RATE_TOO_HIGH', at('maxDispatchesPerSecond'));
+  check(concurrency >= 0, 'CONCURRENCY_NEGATIVE', at('maxConcurrentDispatches'));
+  check(concurrency <= 5000, 'CONCURRENCY_TOO_HIGH', at('maxConcurrentDispatches'));
+  checkWhole(concurrency, 'RateLimits.maxConcurrentDispatches', at('maxConcurrentDispatches'));
+  check(burst >= 0, 'BURST_NEGATIVE', at('maxBurstSize'));
+  check(burst <= 500, 'BURST_TOO_HIGH', at('maxBurstSize'));
+  checkWhole(burst, 'RateLimits.maxBurstSize', at('maxBurstSize'));
+  return {
+    maxDispatchesPerSecond: rate,
+    maxBurstSize: burst,
+    maxConcurrentDispatches: concurrency,
+  };
 }
 
 function retryConfig(input: Partial<RetryConfig>): RetryConfig {
@@ -135,21 +136,15 @@ function retryConfig(input: Partial<RetryConfig>): RetryConfig {
     maxBackoff: given(input.maxBackoff, HOUR),
     maxDoublings: given(input.maxDoublings, 16),
   };
-  whole('RetryConfig', 'maxAttempts', config.maxAttempts);
-  check(
-    config.maxAttempts >= -1,
-    'RetryConfig.maxAttempts must be greater or equal to -1.',
-    'queue.retryConfig.maxAttempts',
-  );
-  for (const field of ['maxDoublings', 'minBackoff', 'maxBackoff', 'maxRetryDuration'] as const) {
-    limit('RetryConfig', field, config[field]);
-  }
-  whole('RetryConfig', 'maxDoublings', config.maxDoublings);
-  check(
-    config.minBackoff <= config.maxBackoff,
-    'RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff.',
-    'queue.retryConfig.minBackoff',
-  );
+  const at = (field: keyof RetryConfig) => `queue.retryConfig.${field}`;
+  checkWhole(config.maxAttempts, 'RetryConfig.maxAttempts', at('maxAttempts'));
+  check(config.maxAttempts >= -1, 'ATTEMPTS_TOO_LOW', at('maxAttempts'));
+  check(config.maxDoublings >= 0, 'DOUBLINGS_NEGATIVE', at('maxDoublings'));
+  check(config.minBackoff >= 0, 'MIN_BACKOFF_NEGATIVE', at('minBackoff'));
+  check(config.maxBackoff >= 0, 'MAX_BACKOFF_NEGATIVE', at('maxBackoff'));
+  check(config.maxRetryDuration >= 0, 'RETRY_DURATION_NEGATIVE', at('maxRetryDuration'));
+  checkWhole(config.maxDoublings, 'RetryConfig.maxDoublings', at('maxDoublings'));
+  check(config.minBackoff <= config.maxBackoff, 'BACKOFF_ORDER', at('minBackoff'));
   return config;
 }
 
@@ -158,27 +153,16 @@ function given(value: number | undefined, otherwise: number): number {
   return value === undefined || value === 0 ? otherwise : value;
 }
 
-function limit(group: string, field: string, value: number, most?: number): void {
-  const path = fieldPath(group, field);
-  check(value >= 0, `${group}.${field} cannot be negative.`, path);
-  if (most !== undefined) {
-    check(value <= most, `${group}.${field} must be less than or equal to ${most}.`, path);
-  }
-}
-
-function whole(group: string, field: string, value: number): void {
-  check(
-    Number.isInteger(value),
-    `${group}.${field} must be a whole number.`,
-    fieldPath(group, field),
-  );
-}
-
-function fieldPath(group: string, field: string): string {
-  return `queue.${group.charAt(0).toLowerCase()}${group.slice(1)}.${field}`;
-}
+/** The errors with nothing to fill in. */
+type Plain = {
+  [Name in ErrorName]: (typeof ERRORS)[Name]['text'] extends `${string}{${string}` ? never : Name;
+}[ErrorName];
 
 /** NaN fails every comparison, and so every check. */
-function check(holds: boolean, message: string, field: string): void {
-  if (!holds) throw invalidArgument(message, field);
+function check(holds: boolean, otherwise: Plain, field: string): void {
+  if (!holds) throw refusal(otherwise, { field });
+}
+
+function checkWhole(value: number, setting: string, field: string): void {
+  if (!Number.isInteger(value)) throw refusal('NOT_WHOLE', { setting, field });
 }

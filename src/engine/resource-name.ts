@@ -1,5 +1,5 @@
 /** The names of locations, queues and tasks: what is legal, and how to take one apart. */
-import { CloudTasksError, invalidArgument } from './errors.js';
+import { refusal } from './error-catalogue.js';
 
 const PROJECT = '[A-Za-z0-9:.-]+';
 const LOCATION = '[A-Za-z0-9-]+';
@@ -12,12 +12,6 @@ const TASK_NAME = /^(.+)\/tasks\/([^/]*)$/;
 export const QUEUE_ID = new RegExp(`^${QUEUE}$`);
 export const TASK_ID = /^[A-Za-z0-9_-]{1,500}$/;
 
-/** The same text for a bad name in whatever verb. */
-const QUEUE_FORM =
-  'Queue name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>".';
-const TASK_FORM =
-  'Task name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/queues/<QUEUE_ID>/tasks/<TASK_ID>"';
-
 export interface QueueParts {
   readonly project: string;
   readonly location: string;
@@ -28,24 +22,18 @@ export interface QueueParts {
 export function checkLocationName(name: string, field: string): void {
   if (LOCATION_NAME.test(name)) return;
   const project = /^projects\/([^/]+)/.exec(name)?.[1] ?? name;
-  throw new CloudTasksError(
-    'PERMISSION_DENIED',
-    `Permission denied on resource project ${project}.`,
-    { field },
-  );
+  throw refusal('PROJECT_DENIED', { project, field });
 }
 
 export function checkProjectName(name: string, field: string): void {
   if (PROJECT_NAME.test(name)) return;
-  throw new CloudTasksError('PERMISSION_DENIED', `Permission denied on resource project ${name}.`, {
-    field,
-  });
+  throw refusal('PROJECT_DENIED', { project: name, field });
 }
 
 export function parseQueueName(name: string, field: string): QueueParts {
   const [, project, location, queueId] = QUEUE_NAME.exec(name) ?? [];
   if (project === undefined || location === undefined || queueId === undefined) {
-    throw invalidArgument(QUEUE_FORM, field);
+    throw refusal('QUEUE_NAME', { field });
   }
   return { project, location, queueId };
 }
@@ -53,14 +41,9 @@ export function parseQueueName(name: string, field: string): QueueParts {
 export function parseTaskName(name: string, field: string): { queue: string; id: string } {
   const [, queue, id] = TASK_NAME.exec(name) ?? [];
   if (queue === undefined || id === undefined || !QUEUE_NAME.test(queue)) {
-    throw invalidArgument(TASK_FORM, field);
+    throw refusal('TASK_NAME', { field });
   }
-  if (!TASK_ID.test(id)) {
-    throw invalidArgument(
-      `Task ID "${id}" can contain only letters ([A-Za-z]), numbers ([0-9]), hyphens (-), or underscores (_). Task ID must between 1 and 500 characters.`,
-      field,
-    );
-  }
+  if (!TASK_ID.test(id)) throw refusal('TASK_ID', { id, field });
   return { queue, id };
 }
 

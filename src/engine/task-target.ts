@@ -6,7 +6,7 @@ import type {
   HttpRequest,
   TaskInput,
 } from './cloud-tasks-api.js';
-import { invalidArgument } from './errors.js';
+import { refusal } from './error-catalogue.js';
 
 const MAX_URL_LENGTH = 2083;
 const MAX_HEADERS_SIZE = 80 * 1024;
@@ -32,10 +32,10 @@ export function target(
   rules: TargetRules,
 ): { httpRequest: HttpRequest } | { appEngineHttpRequest: AppEngineHttpRequest } {
   if (task.httpRequest && task.appEngineHttpRequest) {
-    throw invalidArgument('Task must have one of httpRequest and appEngineHttpRequest.', 'task');
+    throw refusal('TWO_PAYLOADS', { field: 'task' });
   }
   if (task.httpRequest) return { httpRequest: httpRequest(task.httpRequest, rules) };
-  if (!task.appEngineHttpRequest) throw invalidArgument('Task.payload_type is not set.', 'task');
+  if (!task.appEngineHttpRequest) throw refusal('NO_PAYLOAD', { field: 'task' });
   return { appEngineHttpRequest: appEngineRequest(task.appEngineHttpRequest, project) };
 }
 
@@ -45,20 +45,17 @@ function httpRequest(
 ): HttpRequest {
   const field = 'task.httpRequest';
   const { oidcToken, oauthToken } = input;
-  if (!input.url) throw invalidArgument('HttpRequest.url is required.', `${field}.url`);
+  if (!input.url) throw refusal('URL_MISSING', { field: `${field}.url` });
   const url = readUrl(input.url, `${field}.url`);
   if (oidcToken && oauthToken) {
-    throw invalidArgument('HttpRequest must have at most one of oidcToken and oauthToken.', field);
+    throw refusal('TWO_TOKENS', { field });
   }
   const token = oidcToken ?? oauthToken;
   if (token) {
     const which = `${field}.${oidcToken ? 'oidcToken' : 'oauthToken'}.serviceAccountEmail`;
-    if (!token.serviceAccountEmail) throw invalidArgument(`${which} is required.`, which);
+    if (!token.serviceAccountEmail) throw refusal('TOKEN_ACCOUNT', { part: which, field: which });
     if (url.protocol !== 'https:' && !rules.trustsHttp(url)) {
-      throw invalidArgument(
-        "HttpRequest.url must start with 'https://' for request with HttpRequest.authorization_header",
-        `${field}.url`,
-      );
+      throw refusal('URL_TOKEN', { field: `${field}.url` });
     }
   }
   return {
@@ -73,15 +70,12 @@ function httpRequest(
 
 function readUrl(text: string, field: string): URL {
   if (!/^https?:\/\//i.test(text)) {
-    throw invalidArgument("HttpTarget.url must start with 'http://' or 'https://'.", field);
+    throw refusal('URL_SCHEME', { field });
   }
   const url = URL.parse(text);
-  if (!url) throw invalidArgument(`HttpRequest.url is not a valid URL, got '${text}'.`, field);
+  if (!url) throw refusal('URL_INVALID', { url: text, field });
   if (url.href.length > MAX_URL_LENGTH) {
-    throw invalidArgument(
-      `HttpRequest.url must be at most ${MAX_URL_LENGTH} characters when encoded, got ${url.href.length}.`,
-      field,
-    );
+    throw refusal('URL_LENGTH', { most: MAX_URL_LENGTH, length: url.href.length, field });
   }
   return url;
 }
@@ -93,10 +87,11 @@ function appEngineRequest(
   const field = 'task.appEngineHttpRequest';
   const relativeUri = input.relativeUri || '/';
   if (!/^\/[^\s]*$/.test(relativeUri) || relativeUri.length > MAX_URL_LENGTH) {
-    throw invalidArgument(
-      `AppEngineHttpRequest.relativeUri must start with '/', hold no spaces and be at most ${MAX_URL_LENGTH} characters, got '${relativeUri.slice(0, 100)}'.`,
-      `${field}.relativeUri`,
-    );
+    throw refusal('RELATIVE_URI', {
+      most: MAX_URL_LENGTH,
+      uri: relativeUri.slice(0, 100),
+      field: `${field}.relativeUri`,
+    });
   }
   const given = headers(input, field, 'content-length');
   const names = new Map(Object.keys(given).map((name) => [name.toLowerCase(), name]));
@@ -139,17 +134,18 @@ function method(
   checkMethod(httpMethod, `task.${target}.httpMethod`);
   const withBody: readonly string[] = WITH_BODY[target];
   if (input.body?.length && !withBody.includes(httpMethod)) {
-    throw invalidArgument(
-      `A body is allowed only with ${withBody.join(', ')}, got ${httpMethod}.`,
-      `task.${target}.body`,
-    );
+    throw refusal('BODY_METHOD', {
+      methods: withBody.join(', '),
+      got: httpMethod,
+      field: `task.${target}.body`,
+    });
   }
   return httpMethod;
 }
 
 export function checkMethod(method: string, field: string): void {
   if (METHODS.includes(method)) return;
-  throw invalidArgument(`httpMethod must be one of ${METHODS.join(', ')}, got '${method}'.`, field);
+  throw refusal('METHOD', { methods: METHODS.join(', '), got: method, field });
 }
 
 function body(input: { body?: Uint8Array | undefined }): { body?: Uint8Array } {
@@ -175,16 +171,10 @@ export function checkHeaders(headers: readonly [name: string, value: string][], 
   for (const [name, value] of headers) {
     size += name.length + value.length;
     if (!TOKEN.test(name) || !VALUE.test(value)) {
-      throw invalidArgument(
-        `Header names are letters, digits and !#$%&'*+.^_\`|~-, values hold no control characters; got '${name.slice(0, 100)}'.`,
-        field,
-      );
+      throw refusal('HEADER', { name: name.slice(0, 100), field });
     }
   }
   if (size > MAX_HEADERS_SIZE) {
-    throw invalidArgument(
-      `Headers must be at most ${MAX_HEADERS_SIZE} bytes in total, got ${size}.`,
-      field,
-    );
+    throw refusal('HEADERS_SIZE', { most: MAX_HEADERS_SIZE, size, field });
   }
 }

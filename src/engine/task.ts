@@ -1,6 +1,6 @@
 /** A task: what a create must hold, the defaults it gets, and how it is shown. */
 import type { CreateTaskRequest, Task, TaskInput, View } from './cloud-tasks-api.js';
-import { invalidArgument } from './errors.js';
+import { refusal } from './error-catalogue.js';
 import type { StoredTask } from './ports.js';
 import { parseQueueName, parseTaskName, taskName } from './resource-name.js';
 import { MAX_TASK_SIZE, taskSize } from './task-size.js';
@@ -37,7 +37,7 @@ export function newTask(request: CreateTaskRequest, rules: TaskRules): Omit<Stor
     state: { scheduleTime: scheduleTime(task, now), ...NO_ATTEMPTS },
   };
   if (taskSize(shown({ ...stored, seq: 0 }, 'FULL')) > MAX_TASK_SIZE) {
-    throw invalidArgument('Task size too large', 'task');
+    throw refusal('TASK_SIZE', { field: 'task' });
   }
   return stored;
 }
@@ -78,10 +78,7 @@ export function dispatchDeadline(task: StoredTask): Duration {
 function ownId(name: string, parent: string): string {
   const { queue, id } = parseTaskName(name, 'task.name');
   if (queue !== parent) {
-    throw invalidArgument(
-      `The queue name from request ('${parent}') must be the same as the queue name in the named task ('${queue}').`,
-      'task.name',
-    );
+    throw refusal('OTHER_QUEUE', { parent, queue, field: 'task.name' });
   }
   return id;
 }
@@ -90,16 +87,10 @@ function scheduleTime(task: TaskInput, now: Instant): Instant {
   const asked = task.scheduleTime;
   if (asked === undefined) return now;
   if (!Number.isInteger(asked) || Math.abs(asked) >= END_OF_TIME) {
-    throw invalidArgument(
-      `Task.scheduleTime must be a whole number of microseconds before the year 10000, got ${asked}.`,
-      'task.scheduleTime',
-    );
+    throw refusal('SCHEDULE_UNREADABLE', { got: asked, field: 'task.scheduleTime' });
   }
   if (asked > now + MAX_SCHEDULE_AHEAD) {
-    throw invalidArgument(
-      `The Task.scheduleTime, ${pacificTime(asked)}, is too far in the future. Schedule time must be no more than 720h in the future.`,
-      'task.scheduleTime',
-    );
+    throw refusal('SCHEDULE_TOO_FAR', { time: pacificTime(asked), field: 'task.scheduleTime' });
   }
   return Math.max(asked, now);
 }
@@ -136,10 +127,7 @@ function deadline(task: TaskInput): { dispatchDeadline?: Duration } {
   }
   // Written so that NaN fails too.
   if (!(asked >= 15 * SECOND && asked <= most)) {
-    throw invalidArgument(
-      `Task.dispatchDeadline must be between ${range}.`,
-      'task.dispatchDeadline',
-    );
+    throw refusal('DEADLINE', { range, field: 'task.dispatchDeadline' });
   }
   return { dispatchDeadline: asked };
 }

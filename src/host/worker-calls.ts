@@ -1,6 +1,6 @@
 /** How the app's thread and the engine's thread talk: one call, one answer, plain data only. */
 import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
-import type { ErrorCode } from '../engine/errors.js';
+import type { ErrorCode, ErrorDetail } from '../engine/errors.js';
 import { CloudTasksError } from '../engine/errors.js';
 import type { EngineEvent } from '../engine/ports.js';
 import type { RunningEngine } from './running-engine.js';
@@ -27,18 +27,19 @@ interface Failure {
   readonly message: string;
   readonly code?: ErrorCode;
   readonly field?: string | undefined;
+  readonly details?: readonly ErrorDetail[];
 }
 
 export function toFailure(error: unknown): Failure {
   if (error instanceof CloudTasksError) {
-    const { message, code, field } = error;
-    return { message, code, field };
+    const { message, code, field, details } = error;
+    return { message, code, field, details };
   }
   return { message: error instanceof Error ? error.message : String(error) };
 }
 
-export function fromFailure({ message, code, field }: Failure): Error {
-  return code ? new CloudTasksError(code, message, { field }) : new Error(message);
+export function fromFailure({ message, code, field, details = [] }: Failure): Error {
+  return code ? new CloudTasksError(code, message, { field, details }) : new Error(message);
 }
 
 /** Complete by its type: a verb that is added to the API must be added here. */

@@ -239,3 +239,77 @@ describe('locations', () => {
     await expect(v2.getLocation({ name: 'nonsense' })).rejects.toMatchObject({ code: 7 });
   });
 });
+
+describe('batches', () => {
+  const names = ['a', 'b', 'c'].map((id) => `${QUEUE}/tasks/${id}`);
+  const create = (...taken: string[]) =>
+    beta.batchCreateTasks({
+      parent: QUEUE,
+      requests: taken.map((name) => ({ parent: QUEUE, task: { ...HTTP, name } })),
+    });
+  const HTTP = { httpRequest: { url: 'https://a.example/', body: Buffer.from('body') } };
+
+  beforeEach(() => beta.pauseQueue({ name: QUEUE }));
+
+  test('are operations that are done when the client first hears of them', async () => {
+    const [a = '', b = '', c = ''] = names;
+    const [operation] = await create(a, b, a);
+    const [{ tasks }, metadata] = await operation.promise();
+    expect(tasks).toMatchObject([
+      // Inside of an operation the client leaves enums as their numbers.
+      { name: a, view: 1, httpRequest: { httpMethod: 1 } },
+      { name: b },
+    ]);
+    expect(metadata).toMatchObject({ state: 5 });
+    expect(metadata.failedRequests).toMatchObject({
+      2: { code: 6, message: 'Requested entity already exists' },
+    });
+    const known = await beta.checkBatchCreateTasksProgress(operation.name ?? '');
+    expect(known).toMatchObject({ done: true, metadata: { state: 5 } });
+
+    const [deletes] = await beta.batchDeleteTasks({ parent: QUEUE, names: [a, b, c] });
+    const [, deleted] = await deletes.promise();
+    expect(deleted).toMatchObject({ state: 3 });
+    expect(deleted.failedRequests).toMatchObject({ 2: { code: 5 } });
+  });
+
+  test('of which all fail end with an error', async () => {
+    const [operation] = await beta.batchDeleteTasks({ parent: QUEUE, names });
+    await expect(operation.promise()).rejects.toMatchObject({
+      code: 10,
+      message: expect.stringMatching(/^None of the requests succeeded, refer to BatchDelete/),
+    });
+  });
+
+  test('are not found when nobody made them', async () => {
+    const name = `${LOCATION}/operations/none`;
+    await expect(beta.checkBatchDeleteTasksProgress(name)).rejects.toMatchObject({ code: 5 });
+  });
+});
+
+test("a location's key is kept", async () => {
+  const cmekConfig = {
+    name: `${LOCATION}/cmekConfig`,
+    kmsKey: 'projects/p/locations/l/keyRings/r/cryptoKeys/k',
+  };
+  const [updated] = await beta.updateCmekConfig({ cmekConfig, updateMask: { paths: ['kms_key'] } });
+  expect(updated).toEqual(cmekConfig);
+  const [read] = await beta.getCmekConfig({ name: cmekConfig.name });
+  expect(read).toEqual(cmekConfig);
+});
+
+test('an error has the help that production gives, as the client reads it', async () => {
+  await expect(v2.getQueue({ name: 'nonsense' })).rejects.toMatchObject({
+    code: 3,
+    statusDetails: [
+      { links: [{ description: 'Definition of queue name' }] },
+      { fieldViolations: [{ field: 'name' }] },
+    ],
+  });
+  await expect(v2.listQueues({ parent: 'nonsense' })).rejects.toMatchObject({
+    code: 7,
+    reason: 'CONSUMER_INVALID',
+    domain: 'googleapis.com',
+    errorInfoMetadata: { consumer: 'projects/nonsense' },
+  });
+});
