@@ -5,6 +5,7 @@ import type { EngineApi } from '../engine/engine-api.js';
 import type { QueueForm } from './grpc-queue-verbs.js';
 import { verbsInForm } from './grpc-queue-verbs.js';
 import type { Decoder, Encoder, GrpcVerb } from './grpc-verb.js';
+import { operationVerbs } from './grpc-mixin-verbs.js';
 import { grpcVerbs } from './grpc-verbs.js';
 import { httpTargetFromWire, httpTargetToWire } from './wire-http-target.js';
 import { queueInputFromWire, queueToWire, V2_SETTINGS, v2QueueMask } from './wire-queue.js';
@@ -18,7 +19,8 @@ type WideQueue = google.cloud.tasks.v2.IQueue & {
 export function restVerbs(api: EngineApi, root: Root): GrpcVerb[] {
   const wide = verbsInForm(api, wideForm(root));
   const paths = new Set(wide.map(({ path }) => path));
-  return [...wide, ...grpcVerbs(api).filter(({ path }) => !paths.has(path))];
+  const others = [...grpcVerbs(api), ...operationVerbs(api)];
+  return [...wide, ...others.filter(({ path }) => !paths.has(path))];
 }
 
 function wideForm(root: Root): QueueForm<WideQueue> {

@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Method, Root, Type } from 'protobufjs';
 import type { EngineApi } from '../engine/engine-api.js';
 import { CloudTasksError } from '../engine/errors.js';
+import { addBuffer } from './rest-buffer.js';
 import type { RestAnswer } from './rest-error.js';
 import { errorAnswer, jsonAnswer } from './rest-error.js';
 import { writeMessage } from './rest-json-write.js';
@@ -37,6 +38,7 @@ export class RestService {
     const root = await loadProtos();
     const routes = new RestRoutes();
     for (const verb of await verbs(api, root)) addVerb(routes, root, verb);
+    addBuffer(routes, api, root);
     addLocations(routes, api);
     for (const method of METHODS) routes.add({ [method]: '/v2beta2/{all=**}' }, refusePull);
     return new RestService(routes, onError);
@@ -72,14 +74,21 @@ function addVerb(routes: RestRoutes, root: Root, verb: RestVerb): void {
   if (!method || !request || !answer) throw new Error(`The protos don't have ${verb.path}.`);
   const handler = verbHandler(verb, request, answer);
   const inV2 = root.lookupService('google.cloud.tasks.v2.CloudTasks').methods[name];
-  for (const rule of rulesOf(method)) {
+  for (const rule of MIXINS[verb.path] ?? rulesOf(method)) {
     routes.add(rule, handler);
     // v2's REST is ahead of its proto.
-    if (!inV2) routes.add(versioned(rule, 'v2'), handler);
+    if (!inV2) routes.add(inVersion('v2', rule), handler);
   }
 }
 
-function versioned(rule: HttpRule, version: string): HttpRule {
+/** Where the API has what its own protos don't, by its service configuration. */
+const MIXINS: Readonly<Record<string, HttpRule[]>> = {
+  '/google.longrunning.Operations/GetOperation': [
+    { get: '/v2beta3/{name=projects/*/locations/*/operations/*}' },
+  ],
+};
+
+function inVersion(version: string, rule: HttpRule): HttpRule {
   return JSON.parse(JSON.stringify(rule).replaceAll('"/v2beta3/', `"/${version}/`)) as HttpRule;
 }
 

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { loadProtos } from '../../src/adapters/rest-protos.js';
-import { grpcVerbs } from '../../src/adapters/grpc-verbs.js';
+import type { HttpRule } from '../../src/adapters/rest-routes.js';
 import { engineUnderTest } from '../support/engine-under-test.js';
 import type { Ask } from '../support/rest-ask.js';
 import { restAsk } from '../support/rest-ask.js';
@@ -147,6 +147,46 @@ test('a queue of v2 may route its HTTP tasks, as gcloud asks', async () => {
   expect((await ask(path.replace('v2', 'v2beta3'))).json).toMatchObject({ type: 'PUSH' });
 });
 
+describe('a buffered task', () => {
+  const buffer = async (path: string, body?: string, headers: Record<string, string> = {}) => {
+    const asked = { method: 'POST', headers, ...(body === undefined ? {} : { body }) };
+    return ask(`${LOCATION}/queues/buffered/${path}`, asked);
+  };
+
+  beforeAll(async () => {
+    const httpTarget = { uriOverride: { host: 'example.com', pathOverride: { path: '/in' } } };
+    await ask(`${LOCATION}/queues`, { body: { name: `${NAME}/queues/buffered`, httpTarget } });
+    await ask(`${LOCATION}/queues/buffered:pause`, { body: {} });
+  });
+
+  test.each([
+    ['tasks:buffer', /^\d+$/],
+    ['tasks/:buffer', /^\d+$/],
+    ['tasks/mine-1:buffer', /^mine-1$/],
+  ])('by %s has whatever body was sent', async (path, id) => {
+    const { status, json } = await buffer(path, 'a <b> c', { 'content-type': 'text/html' });
+    expect(status).toBe(200);
+    const { name } = (json as { task: { name: string } }).task;
+    expect(name.split('/').at(-1)).toMatch(id);
+    expect((await ask(`/v2/${name}?responseView=FULL`)).json).toMatchObject({
+      httpRequest: {
+        url: 'https://example.com/in',
+        headers: { 'Content-Type': 'text/html' },
+        body: Buffer.from('a <b> c').toString('base64'),
+      },
+    });
+  });
+
+  test('may be of nothing', async () => {
+    expect((await buffer('tasks:buffer')).json).toMatchObject({ task: { view: 'BASIC' } });
+  });
+
+  test('needs a queue that says where it goes', async () => {
+    const { status } = await ask(`${LOCATION}/queues/work/tasks:buffer`, { body: 'x' });
+    expect(status).toBe(400);
+  });
+});
+
 describe('a refusal', () => {
   test('is Google’s envelope', async () => {
     const { status, json } = await ask(`${LOCATION}/queues/nobody`);
@@ -287,43 +327,74 @@ describe('locations', () => {
   });
 });
 
-/** Every HTTP rule of the services that gRPC serves, as a request that has one value for each `*`. */
+/** Every HTTP rule of both services, as a request that has one value for each `*`. */
 async function annotatedRoutes(): Promise<[method: string, path: string][]> {
   const root = await loadProtos();
-  const services = ['v2', 'v2beta3'].map((v) =>
-    root.lookupService(`google.cloud.tasks.${v}.CloudTasks`),
+  const methods = ['v2', 'v2beta3'].flatMap(
+    (version) => root.lookupService(`google.cloud.tasks.${version}.CloudTasks`).methodsArray,
   );
-  const served = new Set(grpcVerbs(under.engine).map(({ path }) => path));
-  return services
-    .flatMap((service) => service.methodsArray.map((method) => ({ service, method })))
-    .filter(({ service, method }) => served.has(`/${service.fullName.slice(1)}/${method.name}`))
-    .flatMap(({ method }) => {
-      const options = method.parsedOptions as Record<string, unknown>[];
-      const http = options.flatMap((option) => option['(google.api.http)'] ?? []);
-      expect(http).not.toEqual([]);
-      return http as Record<string, unknown>[];
-    })
-    .flatMap((rule) => [rule, ...([rule['additional_bindings'] ?? []].flat() as object[])])
-    .flatMap((rule) =>
-      Object.entries(rule)
-        .filter(([key]) => /^(get|put|post|delete|patch)$/.test(key))
-        .map(([method, template]): [string, string] => [
-          method.toUpperCase(),
-          String(template)
-            .replace(/\{[^=}]+=([^}]+)\}/g, '$1')
-            .replace(/\*/g, 'x'),
-        ]),
-    );
+  const rules = methods.flatMap((method) => {
+    const options = method.parsedOptions as Record<string, HttpRule | undefined>[];
+    const own = options.flatMap((option) => option['(google.api.http)'] ?? []);
+    expect({ method: method.fullName, rules: own.length }).not.toMatchObject({ rules: 0 });
+    return own.flatMap((rule) => [rule, ...[rule.additional_bindings ?? []].flat()]);
+  });
+  return rules.flatMap((rule) =>
+    (['get', 'put', 'post', 'delete', 'patch'] as const).flatMap((method) => {
+      const path = rule[method]?.replace(/\{[^=}]+=([^}]+)\}/g, '$1').replace(/\*/g, 'x');
+      return path === undefined ? [] : [[method.toUpperCase(), path]];
+    }),
+  ) as [string, string][];
 }
 
 test('every route of the protos’ annotations is served', async () => {
   const routes = await annotatedRoutes();
-  expect(routes.length).toBeGreaterThanOrEqual(13);
+  expect(routes.length).toBeGreaterThanOrEqual(36);
   for (const [method, path] of routes) {
     const { json } = await ask(path, { method });
     const unserved = { error: { message: 'Nothing is served at this path.' } };
-    expect({ path, json }).not.toMatchObject({ path, json: unserved });
+    expect({ method, path, json }).not.toMatchObject({ json: unserved });
   }
+});
+
+test.each(['v2', 'v2beta3'])(
+  'a batch is an operation that %s has done at once',
+  async (version) => {
+    const parent = `/${version}/${NAME}/queues/work/tasks`;
+    const requests = [{ task }, { task: { httpRequest: { url: 'x' } } }];
+    const { json: made } = await ask(`${parent}:batchCreate`, { body: { requests } });
+    expect(made).toMatchObject({
+      done: true,
+      metadata: {
+        '@type': 'type.googleapis.com/google.cloud.tasks.v2beta3.BatchCreateTasksMetadata',
+        failedRequests: { 1: { code: 3 } },
+      },
+      response: {
+        '@type': 'type.googleapis.com/google.cloud.tasks.v2beta3.BatchCreateTasksResponse',
+        tasks: [{ httpRequest: task.httpRequest }],
+      },
+    });
+    const { name, response } = made as { name: string; response: { tasks: { name: string }[] } };
+    expect((await ask(`/${version}/${name}`)).json).toEqual(made);
+    const names = response.tasks.map((each) => each.name);
+    const { json: deleted } = await ask(`${parent}:batchDelete`, { body: { names } });
+    expect(deleted).toMatchObject({
+      done: true,
+      response: { '@type': 'type.googleapis.com/google.protobuf.Empty' },
+    });
+  },
+);
+
+test.each(['v2', 'v2beta3'])('a location’s key is kept, and %s answers it', async (version) => {
+  const path = `/${version}/projects/demo/locations/${version}/cmekConfig`;
+  const name = path.replace(/^\/\w+\//, '');
+  const kmsKey = 'projects/demo/locations/here/keyRings/r/cryptoKeys/k';
+  expect((await ask(path)).json).toEqual({ name });
+  expect((await ask(path, { method: 'PATCH', body: { name, kmsKey } })).json).toEqual({
+    name,
+    kmsKey,
+  });
+  expect((await ask(path)).json).toEqual({ name, kmsKey });
 });
 
 test('nothing that is sent makes the server fail', async () => {
