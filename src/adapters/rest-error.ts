@@ -1,5 +1,6 @@
 /** Refusals as Google's REST servers answer them: one envelope, and details about fields. */
 import type { ErrorCode } from '../engine/errors.js';
+import { refusal } from '../engine/error-catalogue.js';
 import { CloudTasksError } from '../engine/errors.js';
 
 /** google.rpc.BadRequest.FieldViolation. */
@@ -45,13 +46,12 @@ export function jsonAnswer(status: number, json: unknown): RestAnswer {
 }
 
 /** Whatever went wrong; what isn't the API's own error is a bare INTERNAL. */
-export function errorAnswer(error: unknown): RestAnswer {
-  const own = error instanceof CloudTasksError;
-  const status: ErrorCode = own ? error.code : 'INTERNAL';
+export function errorAnswer(thrown: unknown): RestAnswer {
+  const error = thrown instanceof CloudTasksError ? thrown : refusal('INTERNAL', {});
+  const { code: status, message } = error;
   const code = STATUS[status];
-  const message = own ? error.message : 'Internal error.';
-  const violations = own ? violationsOf(error) : [];
-  const details: object[] = own ? [...error.details] : [];
+  const violations = violationsOf(error);
+  const details: object[] = [...error.details];
   if (violations.length > 0) {
     details.push({
       '@type': 'type.googleapis.com/google.rpc.BadRequest',

@@ -1,6 +1,7 @@
 /** Messages from proto3's JSON, as strictly and with the same words as Google's servers read it. */
 import type { Field, Type } from 'protobufjs';
 import protobuf from 'protobufjs';
+import { refusal } from '../engine/error-catalogue.js';
 import type { Violation } from './rest-error.js';
 import { RestRefusal, shortened } from './rest-error.js';
 import { parseScalar } from './rest-json-scalar.js';
@@ -143,14 +144,14 @@ function readAny(any: Type, { '@type': url, ...json }: Fields, path: string): Fi
 
 /** As Google says it, also where the name itself is known. */
 export function unknownName(name: string, at: string, problem: string): RestRefusal {
-  const where = `Unknown name "${shortened(name)}"${at ? ` at '${at}'` : ''}`;
-  const description = `Invalid JSON payload received. ${where}: ${problem}`;
-  return new RestRefusal([{ field: at, description }]);
+  const place = at ? ` at '${at}'` : '';
+  const { message } = refusal('UNKNOWN_NAME', { name: shortened(name), place, problem });
+  return new RestRefusal([{ field: at, description: message }]);
 }
 
 function invalid(path: string, type: string, problem: string): RestRefusal {
-  const description = `Invalid value at '${path}' (${type}), ${problem}`;
-  return new RestRefusal([{ field: path, description }]);
+  const { message } = refusal('INVALID_VALUE', { path, type, problem });
+  return new RestRefusal([{ field: path, description: message }]);
 }
 
 function quoted(json: unknown): string {

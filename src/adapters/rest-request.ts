@@ -2,8 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Type } from 'protobufjs';
 import protobuf from 'protobufjs';
-import { CloudTasksError, invalidArgument } from '../engine/errors.js';
-import { RestRefusal } from './rest-error.js';
+import { refusal } from '../engine/error-catalogue.js';
 import { fieldOf, readMessage, unknownName } from './rest-json-read.js';
 import type { RestCall } from './rest-routes.js';
 
@@ -47,7 +46,7 @@ export async function readJsonBody(request: IncomingMessage): Promise<Buffer> {
   const bytes = await readBody(request);
   const type = request.headers['content-type'];
   if (bytes.length > 0 && type !== undefined && !/^application\/json\s*(;|$)/i.test(type)) {
-    throw invalidArgument('The body must be JSON, with Content-Type: application/json.');
+    throw refusal('CONTENT_TYPE', {});
   }
   return bytes;
 }
@@ -55,8 +54,9 @@ export async function readJsonBody(request: IncomingMessage): Promise<Buffer> {
 /** @throws INVALID_ARGUMENT for one that is too large or encoded; CANCELLED when it breaks off. */
 export function readBody(request: IncomingMessage): Promise<Buffer> {
   const encoding = request.headers['content-encoding'] ?? 'identity';
-  if (encoding !== 'identity') throw invalidArgument('The body must not have a Content-Encoding.');
-  if (Number(request.headers['content-length'] ?? 0) > MOST_BYTES) throw tooLarge();
+  if (encoding !== 'identity') throw refusal('CONTENT_ENCODING', {});
+  if (Number(request.headers['content-length'] ?? 0) > MOST_BYTES)
+    throw refusal('PAYLOAD_SIZE', { most: MOST_BYTES });
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -64,17 +64,11 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
       length += chunk.length;
       if (length <= MOST_BYTES) chunks.push(chunk);
       // The rest is read on and dropped, so that the answer can be read.
-      else reject(tooLarge());
+      else reject(refusal('PAYLOAD_SIZE', { most: MOST_BYTES }));
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
-    request.on('error', (cause) => {
-      reject(new CloudTasksError('CANCELLED', 'The request broke off.', { cause }));
-    });
+    request.on('error', () => reject(refusal('BROKEN_OFF', {})));
   });
-}
-
-function tooLarge(): CloudTasksError {
-  return invalidArgument(`Request payload size exceeds the limit: ${MOST_BYTES} bytes.`);
 }
 
 function bodyJson(sent: Buffer): Json {
@@ -84,9 +78,7 @@ function bodyJson(sent: Buffer): Json {
   try {
     json = JSON.parse(text);
   } catch {
-    throw new RestRefusal([
-      { field: '', description: 'Invalid JSON payload received. The body is not valid JSON.' },
-    ]);
+    throw refusal('NOT_JSON', {});
   }
   if (typeof json === 'object' && json !== null && !Array.isArray(json)) return json as Json;
   throw unknownName('', '', 'Root element must be a message.');

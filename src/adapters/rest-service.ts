@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Method, Root, Type } from 'protobufjs';
 import type { EngineApi } from '../engine/engine-api.js';
+import { refusal } from '../engine/error-catalogue.js';
 import { CloudTasksError } from '../engine/errors.js';
 import { addBuffer } from './rest-buffer.js';
 import type { RestAnswer } from './rest-error.js';
@@ -62,9 +63,7 @@ export class RestService {
 
 /** What alpha's commands of gcloud ask for. */
 function refusePull(): never {
-  const message =
-    'This engine serves v2 and v2beta3; v2beta2, and the pull queues that only it has, are not implemented.';
-  throw new CloudTasksError('UNIMPLEMENTED', message);
+  throw refusal('V2BETA2', {});
 }
 
 function addVerb(routes: RestRoutes, root: Root, verb: RestVerb): void {

@@ -226,6 +226,25 @@ export const ERRORS = {
   ),
   TIME_RANGE: entry('INVALID_ARGUMENT', '{field} is outside the range of a {type}.'),
   INTERNAL: entry('INTERNAL', 'Internal error.'),
+
+  // Requests by REST.
+  NOT_JSON: entry('INVALID_ARGUMENT', 'Invalid JSON payload received. The body is not valid JSON.'),
+  UNKNOWN_NAME: entry(
+    'INVALID_ARGUMENT',
+    'Invalid JSON payload received. Unknown name "{name}"{place}: {problem}',
+  ),
+  INVALID_VALUE: entry('INVALID_ARGUMENT', "Invalid value at '{path}' ({type}), {problem}"),
+  CONTENT_TYPE: entry(
+    'INVALID_ARGUMENT',
+    'The body must be JSON, with Content-Type: application/json.',
+  ),
+  CONTENT_ENCODING: entry('INVALID_ARGUMENT', 'The body must not have a Content-Encoding.'),
+  PAYLOAD_SIZE: entry('INVALID_ARGUMENT', 'Request payload size exceeds the limit: {most} bytes.'),
+  BROKEN_OFF: entry('CANCELLED', 'The request broke off.'),
+  V2BETA2: entry(
+    'UNIMPLEMENTED',
+    'This engine serves v2 and v2beta3; v2beta2, and the pull queues that only it has, are not implemented.',
+  ),
 } as const satisfies Record<string, Entry>;
 
 export type ErrorName = keyof typeof ERRORS;

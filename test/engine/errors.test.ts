@@ -38,10 +38,10 @@ describe('docs/errors.md', () => {
   );
 });
 
-test('what the engine and gRPC refuse is in the catalogue', () => {
+test('what the engine, gRPC and REST refuse is in the catalogue', () => {
   const files = [
     ...filesIn('src/engine').filter((file) => !/\/errors?(-catalogue)?\.ts$/.test(file)),
-    ...filesIn('src/adapters').filter((file) => /\/(grpc|wire)[-.][^/]*$/.test(file)),
+    ...filesIn('src/adapters').filter((file) => /\/(grpc|rest|wire)[-.][^/]*$/.test(file)),
   ];
   const elsewhere = files.filter((file) =>
     /\b(invalidArgument|notFound)\(|new CloudTasksError\(/.test(readFileSync(file, 'utf8')),
