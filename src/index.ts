@@ -38,6 +38,7 @@ export type {
   HttpMethod,
   HttpRequest,
   HttpTarget,
+  ListQueuesAnswer,
   ListQueuesRequest,
   ListTasksRequest,
   OAuthToken,

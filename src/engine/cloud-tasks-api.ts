@@ -207,6 +207,11 @@ export interface ListQueuesRequest extends Page {
   readMask?: string[];
 }
 
+export interface ListQueuesAnswer {
+  queues: Queue[];
+  nextPageToken?: string;
+}
+
 export interface GetQueueRequest {
   name: string;
   /** `stats` is answered only where it is named here. */
@@ -245,7 +250,7 @@ export interface TaskRequest {
 
 export interface CloudTasksApi extends IamApi {
   /** Lexicographic; most and default page 9800. */
-  listQueues(request: ListQueuesRequest): Promise<{ queues: Queue[]; nextPageToken?: string }>;
+  listQueues(request: ListQueuesRequest): Promise<ListQueuesAnswer>;
   getQueue(request: GetQueueRequest): Promise<Queue>;
   createQueue(request: CreateQueueRequest): Promise<Queue>;
   /** Creates a missing queue. No mask means every field; a masked path without a value resets. */

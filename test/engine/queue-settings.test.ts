@@ -2,7 +2,13 @@
 import { describe, expect, test } from '@jest/globals';
 import type { QueueInput } from '../../src/engine/cloud-tasks-api.js';
 import { DAY, HOUR, MINUTE, SECOND } from '../../src/engine/time.js';
-import { engineUnderTest, httpTask, LOCATION, QUEUE } from '../support/engine-under-test.js';
+import {
+  appEngineTask,
+  engineUnderTest,
+  httpTask,
+  LOCATION,
+  QUEUE,
+} from '../support/engine-under-test.js';
 
 const HTTP_TARGET = {
   uriOverride: { host: 'a.example', port: 1 },
@@ -234,5 +240,57 @@ describe('stats', () => {
     expect(await stats()).toMatchObject({ tasksCount: 2, executedLastMinuteCount: 1 });
     await clock.advance(MINUTE);
     expect(await stats()).toMatchObject({ executedLastMinuteCount: 0 });
+  });
+});
+
+describe('an update reaches the dispatcher that runs:', () => {
+  const update = (queue: Omit<QueueInput, 'name'>) => ({ queue: { name: QUEUE, ...queue } });
+
+  test('rate and slots', async () => {
+    const { engine, clock, targets } = await engineUnderTest({
+      queue: { rateLimits: { maxDispatchesPerSecond: 0.001, maxConcurrentDispatches: 1 } },
+      target: () => 'hold',
+    });
+    await Promise.all(Array.from({ length: 40 }, () => engine.createTask(httpTask())));
+    await clock.advance(MINUTE);
+    expect(targets.inFlight).toBe(1);
+    await engine.updateQueue(
+      update({ rateLimits: { maxDispatchesPerSecond: 0.001, maxConcurrentDispatches: 30 } }),
+    );
+    await clock.advance(MINUTE);
+    // The burst.
+    expect(targets.inFlight).toBe(10);
+    await engine.updateQueue(
+      update({ rateLimits: { maxDispatchesPerSecond: 1, maxConcurrentDispatches: 30 } }),
+    );
+    await clock.advance(5 * SECOND);
+    expect(targets.inFlight).toBe(15);
+    await clock.advance(MINUTE);
+    expect(targets.inFlight).toBe(30);
+  });
+
+  test('retries', async () => {
+    const { engine, clock, targets } = await engineUnderTest({
+      queue: { retryConfig: { minBackoff: HOUR } },
+      target: () => 'hold',
+    });
+    await engine.createTask(httpTask());
+    await clock.advance(0);
+    await engine.updateQueue(update({ retryConfig: { minBackoff: 7 * SECOND, maxAttempts: 2 } }));
+    targets.sent[0]?.answer(500);
+    await clock.advance(7 * SECOND);
+    expect(targets.sent).toHaveLength(2);
+    targets.sent[1]?.answer(500);
+    await clock.advance(DAY);
+    expect(targets.sent).toHaveLength(2);
+    expect((await engine.listTasks({ parent: QUEUE })).tasks).toEqual([]);
+  });
+
+  test('App Engine routing', async () => {
+    const { engine, clock, targets } = await engineUnderTest();
+    await engine.createTask(appEngineTask({ scheduleTime: clock.now() + HOUR }));
+    await engine.updateQueue(update({ appEngineRoutingOverride: { service: 'worker' } }));
+    await clock.advance(HOUR);
+    expect(targets.sent[0]?.dispatch.target).toMatchObject({ service: 'worker' });
   });
 });
