@@ -24,7 +24,7 @@ export type { DurationText } from './duration.js';
 // Queues and tasks themselves.
 export { CLOUD_TASKS } from './modules/cloud-tasks/queue-backend.js';
 export { CloudTasksError } from './engine/errors.js';
-export type { ErrorCode } from './engine/errors.js';
+export type { ErrorCode, ErrorDetail } from './engine/errors.js';
 export type { Duration, Instant } from './engine/time.js';
 export type {
   ApiVersion,
@@ -58,4 +58,11 @@ export type {
   UriOverride,
   View,
 } from './engine/cloud-tasks-api.js';
+export type {
+  IamApi,
+  IamBinding,
+  IamCondition,
+  IamPolicy,
+  SetIamPolicyRequest,
+} from './engine/iam-api.js';
 export type { EngineEvent, EngineEvents } from './engine/ports.js';
