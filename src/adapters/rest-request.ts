@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Type } from 'protobufjs';
 import protobuf from 'protobufjs';
 import { refusal } from '../engine/error-catalogue.js';
+import { shortened } from './rest-error.js';
 import { fieldOf, readMessage, unknownName } from './rest-json-read.js';
 import type { RestCall } from './rest-routes.js';
 
@@ -10,11 +11,8 @@ import type { RestCall } from './rest-routes.js';
 const MOST_BYTES = 4 * 1024 * 1024;
 
 /** What every Google API takes beside the request's own fields. None of it matters here. */
-const SYSTEM_PARAMETERS = new Set(
-  'access_token alt apiVersion bearer_token callback fields key oauth_token pp prettyPrint quotaUser trace upload_protocol uploadType userIp userProject xgafv'.split(
-    ' ',
-  ),
-);
+const SYSTEM_PARAMETERS =
+  /^(access_token|alt|apiVersion|bearer_token|callback|fields|key|oauth_token|pp|prettyPrint|quotaUser|trace|upload_protocol|uploadType|userIp|userProject|xgafv|\$.*)$/;
 
 type Json = Record<string, unknown>;
 
@@ -55,8 +53,8 @@ export async function readJsonBody(request: IncomingMessage): Promise<Buffer> {
 export function readBody(request: IncomingMessage): Promise<Buffer> {
   const encoding = request.headers['content-encoding'] ?? 'identity';
   if (encoding !== 'identity') throw refusal('CONTENT_ENCODING', {});
-  if (Number(request.headers['content-length'] ?? 0) > MOST_BYTES)
-    throw refusal('PAYLOAD_SIZE', { most: MOST_BYTES });
+  const tooLarge = refusal('PAYLOAD_SIZE', { most: MOST_BYTES });
+  if (Number(request.headers['content-length'] ?? 0) > MOST_BYTES) throw tooLarge;
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
@@ -64,7 +62,7 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
       length += chunk.length;
       if (length <= MOST_BYTES) chunks.push(chunk);
       // The rest is read on and dropped, so that the answer can be read.
-      else reject(refusal('PAYLOAD_SIZE', { most: MOST_BYTES }));
+      else reject(tooLarge);
     });
     request.on('end', () => resolve(Buffer.concat(chunks)));
     request.on('error', () => reject(refusal('BROKEN_OFF', {})));
@@ -85,16 +83,14 @@ function bodyJson(sent: Buffer): Json {
 }
 
 function grouped(query: URLSearchParams): Map<string, string[]> {
-  const names = [...new Set(query.keys())].filter(
-    (name) => !name.startsWith('$') && !SYSTEM_PARAMETERS.has(name),
-  );
+  const names = [...new Set(query.keys())].filter((name) => !SYSTEM_PARAMETERS.test(name));
   return new Map(names.map((name) => [name, query.getAll(name)]));
 }
 
 function bindQuery(type: Type, request: Json, name: string, values: string[]): void {
   const [value = '', ...more] = values;
   if (!bind(type, request, name.split('.'), more.length > 0 ? values : value)) {
-    const problem = `Cannot bind query parameter. Field '${name.slice(0, 200)}' could not be found in request message.`;
+    const problem = `Cannot bind query parameter. Field '${shortened(name)}' could not be found in request message.`;
     throw unknownName(name, '', problem);
   }
 }

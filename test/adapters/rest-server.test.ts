@@ -211,6 +211,14 @@ describe('a refusal', () => {
     expect(json).toEqual({ error: { code: 400, message, status: 'INVALID_ARGUMENT', details } });
   });
 
+  test('has the help that gRPC gives', async () => {
+    const { json } = await ask(`${LOCATION}/queues`, { body: { name: 'x' } });
+    const link = { description: 'Definition of queue name', url: expect.any(String) as unknown };
+    const help = { '@type': 'type.googleapis.com/google.rpc.Help', links: [link] };
+    const fault = { fieldViolations: [{ field: 'queue.name' }] };
+    expect(json).toMatchObject({ error: { details: [help, fault] } });
+  });
+
   const queue = { name: `${NAME}/queues/x` };
   test.each<[string, Ask, string]>([
     ['?x=1', {}, `Unknown name "x": Cannot bind query parameter. Field 'x' could not be found`],
