@@ -9,6 +9,9 @@ import { SECOND } from './time.js';
 /** A task can't set these, whatever its target: they say where a request comes from. */
 const RESERVED = /^(host|content-length|x-engine-.*|x-google-.*|x-appengine-.*|x-cloudtasks-.*)$/i;
 
+/** What production was seen to send to HTTP targets, though it reads no body. */
+const ACCEPTS = { 'Accept-Encoding': 'gzip' };
+
 /** The attempt as it is to be sent, and whose token it needs. */
 export interface Prepared {
   readonly dispatch: Dispatch;
@@ -46,6 +49,7 @@ function toHttp(task: StoredTask, request: HttpRequest): Prepared {
     method: httpMethod,
     headers: {
       ...(oidcToken || oauthToken ? withoutAuthorization(own) : own),
+      ...(sets(own, 'accept-encoding') ? {} : ACCEPTS),
       ...taskHeaders('X-CloudTasks', task),
     },
     ...(body ? { body } : {}),
@@ -81,6 +85,10 @@ function routing(task: AppEngineRouting, queue: Queue): AppEngineRouting {
 
 function allowed(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !RESERVED.test(name)));
+}
+
+function sets(headers: Readonly<Record<string, string>>, wanted: string): boolean {
+  return Object.keys(headers).some((name) => name.toLowerCase() === wanted);
 }
 
 function taskHeaders(

@@ -131,6 +131,7 @@ describe('headers', () => {
     await clock.advance(0);
     const sent = targets.sent[0]?.dispatch.headers ?? {};
     expect(Object.keys(sent).sort()).toEqual([
+      'Accept-Encoding',
       'User-Agent',
       'X-CloudTasks-QueueName',
       'X-CloudTasks-TaskETA',
