@@ -96,7 +96,7 @@ describe('a start that fails says on one line what is wrong and how to mend it',
           writeFileSync(join(folder, 'tasks.sqlite'), 'x'.repeat(10_000)),
         ),
       }),
-      /^The task database .* is damaged or not a database .*: restore a copy, or move it/,
+      /^The task database .* is damaged or not a database .*: restore a copy, or keep what is sound/,
     ],
     [
       'a newer database',

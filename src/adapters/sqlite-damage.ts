@@ -1,6 +1,6 @@
 /** What to do about damage: bad records are set aside and reported, bad indexes are rebuilt. */
 import type { DamagedRecord } from '../engine/ports.js';
-import { isCorruption } from './sqlite-file.js';
+import { isCorruption, storeFailure } from './sqlite-file.js';
 import type { GroupCommit } from './sqlite-group-commit.js';
 import { DamageFound } from './sqlite-record.js';
 import type { Statements } from './sqlite-statements.js';
@@ -48,8 +48,31 @@ export class SqliteDamage {
     });
   }
 
-  /** Reads by an index; where that is damaged, the tables still say what belongs in it. */
+  /**
+   * Reads the indexes from end to end, which takes a second for some million tasks. Rows are met
+   * one by one later; a task that no index leads to would never be.
+   *
+   * @throws SQLite's error when they are damaged and can't be made anew: so are the tables.
+   */
+  checkIndexes(): void {
+    const counts = () => new Set(this.sql.countByIndex.map((count) => count.get()?.[0]));
+    if (this.curing(counts).size > 1) this.sql.rebuildIndexes.run();
+  }
+
+  /**
+   * Reads by an index; where that is damaged, the tables still say what belongs in it.
+   *
+   * @throws CloudTasksError UNAVAILABLE when it can't be read.
+   */
   byIndex<T>(read: () => T): T {
+    try {
+      return this.curing(read);
+    } catch (error) {
+      throw storeFailure('read', error);
+    }
+  }
+
+  private curing<T>(read: () => T): T {
     try {
       return read();
     } catch (error) {

@@ -2,11 +2,28 @@
 import { accessSync, closeSync, constants, openSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
 import { CloudTasksError } from '../engine/errors.js';
 import { makeFolder } from '../make-folder.js';
+import { logProblem } from './sqlite-log.js';
 import type { Statements } from './sqlite-statements.js';
 import { prepareStatements } from './sqlite-statements.js';
-import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './sqlite-schema.js';
+import {
+  APPLICATION_ID,
+  migrate,
+  newStoreId,
+  SCHEMA_VERSION,
+  schemaVersion,
+  storeId,
+  userVersion,
+} from './sqlite-schema.js';
+
+interface SqliteFile {
+  readonly db: DatabaseSync;
+  readonly sql: Statements;
+  /** See {@link storeId}. */
+  readonly id: number;
+}
 
 /**
  * Creates the file and its folder where missing, readable by this user only.
@@ -14,7 +31,7 @@ import { APPLICATION_ID, migrate, SCHEMA_VERSION, schemaVersion } from './sqlite
  * @throws Error with a message of one line for a person: the folder can't be written, the file
  * is damaged, newer, somebody else's or in use.
  */
-export function openSqliteFile(file: string): { db: DatabaseSync; sql: Statements } {
+export function openSqliteFile(file: string): SqliteFile {
   try {
     makeFolder(dirname(file));
     makeFile(file);
@@ -25,12 +42,17 @@ export function openSqliteFile(file: string): { db: DatabaseSync; sql: Statement
       { cause: error },
     );
   }
+  const problem = logProblem(file);
+  if (problem !== undefined) throw damaged(file, problem);
   let db: DatabaseSync | undefined;
   try {
+    const own = idWithoutLog(file);
     db = new DatabaseSync(file);
     prepare(db, file);
+    const id = storeId(db);
+    if (own !== 0 && own !== id) throw damaged(file, 'its log belongs to another database');
     // Fails when a table is damaged beyond use.
-    return { db, sql: prepareStatements(db) };
+    return { db, sql: prepareStatements(db), id };
   } catch (error) {
     db?.close();
     throw unusable(file, error);
@@ -49,6 +71,22 @@ function makeFile(file: string): void {
   }
 }
 
+/** What the file itself says; 0 when it was never written from its log, or can't be read. */
+export function idWithoutLog(file: string): number {
+  const url = pathToFileURL(file);
+  url.searchParams.set('immutable', '1');
+  let db: DatabaseSync | undefined;
+  try {
+    // By SQLite, which takes care of the locks that this process may have on it.
+    db = new DatabaseSync(url, { readOnly: true });
+    return storeId(db);
+  } catch {
+    return 0;
+  } finally {
+    db?.close();
+  }
+}
+
 function prepare(db: DatabaseSync, file: string): void {
   // The lock is taken with the first read and kept until the end of the process, so that a
   // second engine can't dispatch the same tasks. It also spares the shared memory file.
@@ -62,9 +100,10 @@ function prepare(db: DatabaseSync, file: string): void {
   db.exec('PRAGMA cache_size = -32768; PRAGMA temp_store = MEMORY');
   // 16 MB: pages that change often are copied home once for many commits.
   db.exec('PRAGMA wal_autocheckpoint = 4096; PRAGMA journal_size_limit = 67108864');
+  if (userVersion(db) === 0) db.exec(`PRAGMA user_version = ${newStoreId()}`);
   migrate(db);
   // A write, also when nothing was to migrate: a full disk fails here rather than at a task.
-  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}`);
+  db.exec(`PRAGMA user_version = ${userVersion(db)}`);
 }
 
 /** Before anything is written: a foreign or newer file stays as it is. */
@@ -104,33 +143,51 @@ const BUSY = 5;
 const CORRUPT = 11;
 const NOTADB = 26;
 
+/** The file is shorter than it says. */
+const SHORT_READ = 522;
+
 /**
- * A page that makes no sense, an index that doesn't fit its table, or a number that became too
- * large for JavaScript to read.
+ * A page that makes no sense or is missing, an index that doesn't fit its table, or a number that
+ * became too large for JavaScript to read.
  */
 export function isCorruption(error: unknown): error is Error {
+  if (isSqliteError(error) && error.errcode === SHORT_READ) return true;
   return hasCode(error, CORRUPT) || code(error) === 'ERR_OUT_OF_RANGE';
+}
+
+export function isBusy(error: unknown): boolean {
+  return hasCode(error, BUSY);
 }
 
 /** What to throw when the file can't be opened or read at first. */
 export function unusable(file: string, error: unknown): unknown {
+  // Nothing is wrong with our SQL, so ERROR means a table that lost its columns.
+  if (isCorruption(error) || hasCode(error, NOTADB, ERROR)) {
+    return damaged(file, inOneLine(error.message), error);
+  }
   const message = explained(file, error);
   return message === undefined ? error : new Error(message, { cause: error });
 }
 
-/** What to reject a write with: it may succeed later, so producers are told to try again. */
-export function failedWrite(error: unknown): unknown {
+function damaged(file: string, what: string, cause?: unknown): Error {
+  return new Error(
+    `The task database ${file} is damaged or not a database (${what}): restore a copy, or keep what is sound by npx nest-cloud-tasks engine recover --data ${dirname(file)}.`,
+    { cause },
+  );
+}
+
+/** What to say of a failure in use: it may succeed later, so producers are told to try again. */
+export function storeFailure(verb: 'read' | 'write', error: unknown): unknown {
   if (!isSqliteError(error)) return error;
-  const message = `The task store can't write (${inOneLine(error.message)}): check its disk.`;
+  const cure = isCorruption(error)
+    ? 'stop it, and keep what is sound by npx nest-cloud-tasks engine recover'
+    : 'check its disk';
+  const message = `The task store can't ${verb} (${inOneLine(error.message)}): ${cure}.`;
   return new CloudTasksError('UNAVAILABLE', message, { cause: error });
 }
 
 function explained(file: string, error: unknown): string | undefined {
-  // Nothing is wrong with our SQL, so ERROR means a table that lost its columns.
-  if (isCorruption(error) || hasCode(error, NOTADB, ERROR)) {
-    return `The task database ${file} is damaged or not a database (${inOneLine(error.message)}): restore a copy, or move it and its -wal file away to start empty.`;
-  }
-  if (hasCode(error, BUSY)) {
+  if (isBusy(error)) {
     return `The task database ${file} is in use by another engine: stop that one, or give this one a folder of its own (DATA_DIR).`;
   }
   if (isSqliteError(error)) {

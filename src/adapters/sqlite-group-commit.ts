@@ -1,7 +1,7 @@
 /** Writes that arrive together, applied in order and made durable by one commit. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { CloudTasksError } from '../engine/errors.js';
-import { failedWrite } from './sqlite-file.js';
+import { storeFailure } from './sqlite-file.js';
 
 export interface GroupCommitEvents {
   /** How many writes are on disk now. */
@@ -83,7 +83,7 @@ export class GroupCommit {
       this.undo();
       if (group.length > 1) this.settleHalves(group);
       else if (this.events.cured(error)) this.settle(group);
-      else group[0]?.reject(failedWrite(error));
+      else group[0]?.reject(storeFailure('write', error));
       return;
     }
     try {
@@ -94,7 +94,7 @@ export class GroupCommit {
     } catch (error) {
       // A full or failing disk: it would fail each of them alike.
       this.undo();
-      for (const write of group) write.reject(failedWrite(error));
+      for (const write of group) write.reject(storeFailure('write', error));
       return;
     }
     for (const [index, write] of group.entries()) write.resolve(results[index] as never);

@@ -15,6 +15,7 @@ export class SqliteQueues {
   private readonly names = new Map<number, string>();
 
   constructor(
+    private readonly store: number,
     private readonly sql: Statements,
     private readonly damage: SqliteDamage,
   ) {
@@ -47,7 +48,7 @@ export class SqliteQueues {
     const { sql } = this;
     const { name } = queue;
     const id = this.idOf(name) ?? Number(sql.insertQueue.run(name).lastInsertRowid);
-    const { text, checksum } = encodeQueue(id, queue);
+    const { text, checksum } = encodeQueue(this.store, id, queue);
     sql.updateQueue.run(name, text, checksum, id);
     this.know(name, { id, queue: structuredClone(queue) });
     return id;
@@ -72,7 +73,7 @@ export class SqliteQueues {
     try {
       const [column, config, checksum] = this.sql.queue.get(id) ?? [];
       name = column;
-      queue = config === null ? undefined : decodeQueue(id, config, checksum);
+      queue = config === null ? undefined : decodeQueue(this.store, id, config, checksum);
     } catch (error) {
       this.damage.queue(id, String(name), error);
     }

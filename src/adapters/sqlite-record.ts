@@ -40,8 +40,13 @@ export type TaskRow = readonly [
 ];
 
 /** What binds a part to its place: rows or parts that changed places fail their checksums. */
-export function taskKey(seq: number, queueId: number, id: string): string {
-  return `${seq} ${queueId} ${id}`;
+export function taskKey(store: number, seq: number, queueId: number, id: string): string {
+  return `${inStore(store)}${seq} ${queueId} ${id}`;
+}
+
+/** A file from before there were ids has 0, and checksums without it. */
+function inStore(store: number): string {
+  return store === 0 ? '' : `${store} `;
 }
 
 export function encodeState(key: string, state: TaskState): Sealed {
@@ -87,20 +92,20 @@ export function decodeRequest(key: string, row: TaskRow): StoredRequest {
   return request;
 }
 
-export function encodeQueue(id: number, queue: Queue): Sealed {
-  return seal('queue', String(id), queue);
+export function encodeQueue(store: number, id: number, queue: Queue): Sealed {
+  return seal('queue', `${inStore(store)}${id}`, queue);
 }
 
-export function decodeQueue(id: number, text: unknown, checksum: unknown): Queue {
-  return unseal('queue', String(id), text, checksum) as Queue;
+export function decodeQueue(store: number, id: number, text: unknown, checksum: unknown): Queue {
+  return unseal('queue', `${inStore(store)}${id}`, text, checksum) as Queue;
 }
 
-export function encodeValue(key: string, value: string): Sealed {
-  return seal('value', key, value);
+export function encodeValue(store: number, key: string, value: string): Sealed {
+  return seal('value', inStore(store) + key, value);
 }
 
-export function decodeValue(key: string, text: unknown, checksum: unknown): string {
-  return unseal('value', key, text, checksum) as string;
+export function decodeValue(store: number, key: string, text: unknown, checksum: unknown): string {
+  return unseal('value', inStore(store) + key, text, checksum) as string;
 }
 
 type Part = 'state' | 'request' | 'queue' | 'value';

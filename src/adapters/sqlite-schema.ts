@@ -1,4 +1,5 @@
 /** The store's tables, and the steps that bring an older database up to them. */
+import { randomInt } from 'node:crypto';
 import type { DatabaseSync } from 'node:sqlite';
 
 /** "nctq": tells our files from other SQLite databases. */
@@ -75,8 +76,28 @@ const STEPS: readonly string[] = [
 
 export const SCHEMA_VERSION = STEPS.length;
 
+/** The last byte of the one number that SQLite keeps for us in the file's first page. */
+const SCHEMA = 0xff;
+
 export function schemaVersion(db: DatabaseSync): number {
+  return userVersion(db) & SCHEMA;
+}
+
+/**
+ * Tells one database of ours from another: the rest of that number, chosen when the file is made.
+ * Every checksum covers it, so that no record passes for one of another file, as the pages of a
+ * log would that was left beside the wrong database. 0 before it is chosen.
+ */
+export function storeId(db: DatabaseSync): number {
+  return userVersion(db) & ~SCHEMA;
+}
+
+export function userVersion(db: DatabaseSync): number {
   return Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+export function newStoreId(): number {
+  return randomInt(1, 2 ** 23) << 8;
 }
 
 /** Takes the steps that are missing, each in a transaction of its own. */
@@ -84,7 +105,7 @@ export function migrate(db: DatabaseSync, steps: readonly string[] = STEPS): voi
   for (const [version, step] of [...steps.entries()].slice(schemaVersion(db))) {
     db.exec('BEGIN IMMEDIATE');
     try {
-      db.exec(`${step}; PRAGMA user_version = ${version + 1}; COMMIT`);
+      db.exec(`${step}; PRAGMA user_version = ${storeId(db) + version + 1}; COMMIT`);
     } catch (error) {
       if (db.isTransaction) db.exec('ROLLBACK');
       throw error;

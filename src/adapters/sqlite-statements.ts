@@ -125,6 +125,9 @@ export function prepareStatements(db: DatabaseSync) {
        SELECT 'value', key, ?, text, checksum FROM value WHERE key = ?`,
     ),
     forgetConfig: write('UPDATE queue SET config = NULL WHERE id = ?'),
+    countByIndex: ['task_name', 'task_due', 'task_order'].map((index) =>
+      read<[count: number]>(`SELECT count(*) FROM task INDEXED BY ${index}`),
+    ),
     rebuildIndexes: write('REINDEX task'),
   };
 }

@@ -44,6 +44,7 @@ const SWEEP = 2000;
 
 export class SqliteStore implements TaskStore {
   private readonly db: DatabaseSync;
+  private readonly id: number;
   private readonly sql: Statements;
   private readonly commits: GroupCommit;
   private readonly damage: SqliteDamage;
@@ -55,8 +56,9 @@ export class SqliteStore implements TaskStore {
 
   /** @throws Error with a message of one line when the file can't be used: what, where, the cure. */
   constructor(options: SqliteStoreOptions) {
-    const { db, sql } = openSqliteFile(options.file);
+    const { db, sql, id } = openSqliteFile(options.file);
     this.db = db;
+    this.id = id;
     this.sql = sql;
     this.commits = new GroupCommit(db, {
       committed: options.onCommit ?? (() => undefined),
@@ -65,7 +67,8 @@ export class SqliteStore implements TaskStore {
     });
     this.damage = new SqliteDamage(sql, this.commits, options.onDamaged);
     try {
-      this.known = new SqliteQueues(sql, this.damage);
+      this.damage.checkIndexes();
+      this.known = new SqliteQueues(id, sql, this.damage);
       this.lastSeq = sql.lastSeq.get()?.[0] ?? 0;
     } catch (error) {
       db.close();
@@ -78,7 +81,7 @@ export class SqliteStore implements TaskStore {
   }
 
   queueTombstone(name: string): Instant | undefined {
-    return this.sql.queueTombstone.get(name)?.[0];
+    return this.damage.byIndex(() => this.sql.queueTombstone.get(name)?.[0]);
   }
 
   task(seq: number): StoredTask | undefined {
@@ -95,7 +98,8 @@ export class SqliteStore implements TaskStore {
 
   taskTombstone(queue: string, id: string): Instant | undefined {
     const queueId = this.known.idOf(queue);
-    return queueId === undefined ? undefined : this.sql.tombstone.get(queueId, id)?.[0];
+    if (queueId === undefined) return undefined;
+    return this.damage.byIndex(() => this.sql.tombstone.get(queueId, id)?.[0]);
   }
 
   tasks(queue: string, afterSeq: number, limit: number, view: View = 'FULL'): StoredTask[] {
@@ -132,17 +136,18 @@ export class SqliteStore implements TaskStore {
 
   countTasks(queue: string): number {
     const queueId = this.known.idOf(queue);
-    return queueId === undefined ? 0 : (this.sql.countTasks.get(queueId)?.[0] ?? 0);
+    if (queueId === undefined) return 0;
+    return this.damage.byIndex(() => this.sql.countTasks.get(queueId)?.[0] ?? 0);
   }
 
   nextExpiry(): Instant | undefined {
-    return this.sql.nextExpiry.get()?.[0] ?? undefined;
+    return this.damage.byIndex(() => this.sql.nextExpiry.get()?.[0] ?? undefined);
   }
 
   value(key: string): string | undefined {
     try {
       const row = this.sql.value.get(key);
-      return row && decodeValue(key, ...row);
+      return row && decodeValue(this.id, key, ...row);
     } catch (error) {
       this.damage.value(key, error);
       return undefined;
@@ -154,7 +159,7 @@ export class SqliteStore implements TaskStore {
       if (value === undefined) {
         this.sql.deleteValue.run(key);
       } else {
-        const { text, checksum } = encodeValue(key, value);
+        const { text, checksum } = encodeValue(this.id, key, value);
         this.sql.putValue.run(key, text, checksum);
       }
     });
@@ -247,7 +252,7 @@ export class SqliteStore implements TaskStore {
       const row = this.sql.task[view].get(seq);
       if (!row) return undefined;
       const [queueId, id] = row;
-      const key = taskKey(seq, queueId, id);
+      const key = taskKey(this.id, seq, queueId, id);
       const request = decodeRequest(key, row);
       const state = decodeState(key, row);
       // Of a queue that is damaged itself: waits until that is put again.
@@ -276,7 +281,7 @@ export class SqliteStore implements TaskStore {
       sql.deleteTombstone.run(queueId, task.id);
     }
     const seq = this.lastSeq + 1;
-    const key = taskKey(seq, queueId, task.id);
+    const key = taskKey(this.id, seq, queueId, task.id);
     const { text, checksum } = encodeState(key, task.state);
     const { scheduleTime } = task.state;
     sql.insertTask.run(seq, queueId, task.id, scheduleTime, text, checksum);
@@ -292,7 +297,7 @@ export class SqliteStore implements TaskStore {
     const row = sql.state.get(seq);
     if (!row) return undefined;
     const [queueId, id, scheduleTime] = row;
-    const key = taskKey(seq, queueId, id);
+    const key = taskKey(this.id, seq, queueId, id);
     const before = decodeState(key, row);
     const queue = this.known.nameOf(queueId);
     if (queue === undefined) return undefined;

@@ -15,6 +15,7 @@ import {
   tombstoneTtl,
 } from './arguments.js';
 import type { LogFormat } from './engine-log.js';
+import { engineRecoverCommand } from './engine-recover.js';
 import { EngineLog, LOG_FORMATS } from './engine-log.js';
 import type { ClientName } from './print-client.js';
 import { CLIENTS, clientLines } from './print-client.js';
@@ -126,6 +127,7 @@ export function engineCommand(): Command {
       ),
     )
     .addHelpText('after', EXAMPLES)
+    .addCommand(engineRecoverCommand())
     .action(run);
 }
 

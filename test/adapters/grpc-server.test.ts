@@ -255,7 +255,8 @@ describe('closing', () => {
     const call = failure(getQueue());
     await asked.promise;
     await port.grpc.close(0);
-    expect([1, 14]).toContain((await call).code);
+    // By what the client meets first: the end of the call, with or without a reason, or of all.
+    expect([1, 13, 14]).toContain((await call).code);
   });
 
   test('takes no connection afterwards', async () => {

@@ -82,7 +82,7 @@ describe('a file that can not be used is refused in one line, and left as it is:
     );
     const before = readFileSync(file);
     expect(refusal()).toBe(
-      `The task database ${file} is damaged or not a database (file is not a database): restore a copy, or move it and its -wal file away to start empty.`,
+      `The task database ${file} is damaged or not a database (file is not a database): restore a copy, or keep what is sound by npx nest-cloud-tasks engine recover --data ${join(file, '..')}.`,
     );
     expect(readFileSync(file)).toEqual(before);
   });
@@ -115,7 +115,7 @@ describe('a file that can not be used is refused in one line, and left as it is:
     await store.close();
     writeFileSync(file, readFileSync(file).subarray(0, 5000));
     expect(refusal()).toBe(
-      `The task database ${file} is damaged or not a database (database disk image is malformed): restore a copy, or move it and its -wal file away to start empty.`,
+      `The task database ${file} is damaged or not a database (database disk image is malformed): restore a copy, or keep what is sound by npx nest-cloud-tasks engine recover --data ${join(file, '..')}.`,
     );
   });
 
