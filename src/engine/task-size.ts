@@ -74,9 +74,12 @@ function text(value: string | undefined): number {
   return value ? nested(utf8(value)) : 0;
 }
 
+/** Most are ASCII; encoding each only to count it makes garbage. */
 function utf8(value: string): number {
-  return encoder.encode(value).length;
+  return ASCII.test(value) ? value.length : encoder.encode(value).length;
 }
+
+const ASCII = /^[\x00-\x7f]*$/;
 
 function bytes(value: Uint8Array | undefined): number {
   return value?.length ? nested(value.length) : 0;

@@ -1,5 +1,6 @@
 /** Takes in a request's JSON body: its type, its size and its bytes, strictly, before any parsing. */
 import { UnsupportedMediaTypeException } from '@nestjs/common';
+import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { invalidArgument } from '../../engine/errors.js';
 import { readBytes } from '../../request-bytes.js';
@@ -25,11 +26,8 @@ export async function readJsonText(request: IncomingMessage): Promise<string> {
   if (bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf) {
     throw invalidArgument('The body must not begin with a byte order mark.');
   }
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
-  } catch {
-    throw invalidArgument('The body is not valid UTF-8.');
-  }
+  if (!isUtf8(bytes)) throw invalidArgument('The body is not valid UTF-8.');
+  return bytes.toString();
 }
 
 function checkContentType(given: readonly string[]): void {
