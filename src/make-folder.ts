@@ -1,5 +1,5 @@
 /** Makes a folder and those above it. */
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 /**
@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
  * Not `recursive` of `mkdirSync` itself, which under `/proc` tries again for ever: there the
  * system says that a parent is missing when it isn't.
  *
- * @throws the system's error, with its `code`
+ * @throws the system's error, with its `code`: ENOTDIR where it or one above it is a file
  */
 export function makeFolder(path: string): void {
   const parent = dirname(path);
@@ -17,5 +17,9 @@ export function makeFolder(path: string): void {
     mkdirSync(path, 0o700);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+    if (statSync(path).isDirectory()) return;
+    throw Object.assign(new Error(`${path} is not a folder`, { cause: error }), {
+      code: 'ENOTDIR',
+    });
   }
 }

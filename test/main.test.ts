@@ -87,7 +87,7 @@ describe('a start that fails says on one line what is wrong and how to mend it',
         writeFileSync(join(root, 'file'), '');
         return { DATA_DIR: join(root, 'file') };
       },
-      /^can't read .*file\/.* choose another by DATA_DIR$/,
+      /^expected a folder for the data, but .*file is a file: choose another by DATA_DIR$/,
     ],
     [
       'a corrupt database',

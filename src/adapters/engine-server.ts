@@ -6,10 +6,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
-import { isIPv6 } from 'node:net';
 import { CloudTasksError } from '../engine/errors.js';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND, SECOND } from '../engine/time.js';
+import { reachable } from '../loopback.js';
 import { Callers } from './engine-callers.js';
 import type { SharedPort } from './engine-http2.js';
 import { shareWithHttp2 } from './engine-http2.js';
@@ -76,7 +76,7 @@ export class EngineServer {
     private readonly options: EngineServerOptions,
   ) {
     const { address, port } = http.address() as AddressInfo;
-    this.url = `http://${urlHost(options.host)}:${port}`;
+    this.url = `http://${reachable(options.host)}:${port}`;
     this.callers = new Callers({ host: options.host, address });
     http.on('error', options.onError);
     http.on('request', (request, response) => {
@@ -184,13 +184,6 @@ export class EngineServer {
 
 function failure(code: number, status: string, message: string): Answer {
   return { status: code, json: { error: { code, message, status } } };
-}
-
-/** The host as a URL has it; an address that means every interface is called by loopback's. */
-function urlHost(host: string): string {
-  if (host === '0.0.0.0') return '127.0.0.1';
-  if (host === '::') return '[::1]';
-  return isIPv6(host) ? `[${host}]` : host;
 }
 
 function refusal({ host, port }: EngineServerOptions, error: NodeJS.ErrnoException): Error {

@@ -5,7 +5,7 @@ import type { Duration } from '../engine/time.js';
 import { applyQueues } from '../host/apply-queues.js';
 import { readQueuesFile } from '../host/queues-file.js';
 import { startEngine } from '../host/start-engine.js';
-import { isLoopback } from '../loopback.js';
+import { isLoopback, reachable } from '../loopback.js';
 import {
   httpOrigin,
   issuer,
@@ -198,10 +198,4 @@ function option(flags: string, description: string, variable: string): Option {
 
 function keeping({ memory, data }: EngineFlags): string {
   return memory ? 'keeping nothing' : `keeping its data in ${data}`;
-}
-
-/** An address that means every interface is called by loopback's. */
-function reachable(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -1,4 +1,5 @@
 /** The engine and everything around it, in the thread that calls. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Answer } from '../adapters/engine-server.js';
 import { EngineServer } from '../adapters/engine-server.js';
@@ -16,6 +17,7 @@ import type { EngineEvents, TaskStore } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND } from '../engine/time.js';
 import { isLoopback } from '../loopback.js';
+import { makeFolder } from '../make-folder.js';
 import { engineSecret } from './engine-secret.js';
 import { testControls } from './test-controls.js';
 import { signingKey } from './signing-key.js';
@@ -35,6 +37,7 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
   // The port first: a second engine on the same folder is told so before it touches anything.
   const server = await EngineServer.listen({ host, port, onError });
   try {
+    refuseFile(dataDir);
     const secret = options.secret ?? (await engineSecret(dataDir));
     const issuer = options.issuer ?? server.url;
     const tokens = await OidcIssuer.create({
@@ -92,6 +95,21 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
   } catch (error) {
     await server.close();
     throw error;
+  }
+}
+
+/** Said here, since what is to be put into the folder would say it of itself. */
+function refuseFile(dataDir: string): void {
+  if (dataDir === ':memory:') return;
+  try {
+    makeFolder(dataDir);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOTDIR') return;
+    throw new CloudTasksError(
+      'FAILED_PRECONDITION',
+      `expected a folder for the data, but ${dataDir} ${existsSync(dataDir) ? 'is' : 'is inside'} a file: choose another by DATA_DIR`,
+      { cause },
+    );
   }
 }
 

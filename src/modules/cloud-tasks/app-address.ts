@@ -4,6 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Server } from 'node:http';
 import { CloudTasksError } from '../../engine/errors.js';
+import { reachable } from '../../loopback.js';
 
 @Injectable()
 export class AppAddress implements OnModuleInit, BeforeApplicationShutdown {
@@ -63,10 +64,4 @@ export class AppAddress implements OnModuleInit, BeforeApplicationShutdown {
       }),
     );
   }
-}
-
-/** An address that means every interface is called by loopback's. */
-function reachable(address: string): string {
-  if (address === '0.0.0.0' || address === '::') return '127.0.0.1';
-  return address.includes(':') ? `[${address}]` : address;
 }
