@@ -1,6 +1,6 @@
 /** Sends attempts over HTTP: one dispatch is one request, of whose answer only the head is kept. */
 import { createHmac } from 'node:crypto';
-import type { Dispatcher } from 'undici';
+import type { buildConnector, Dispatcher } from 'undici';
 import { Agent } from 'undici';
 import { SIGNATURE_HEADER, SIGNATURE_VERSION, signedText } from '../engine/dispatch-signature.js';
 import { invalidArgument } from '../engine/errors.js';
@@ -39,6 +39,8 @@ const NOT_THE_TASKS = new Set([
 export interface HttpTransportOptions {
   /** Signs App Engine dispatches. */
   readonly secret: string;
+  /** Opens every connection, in place of one over the network. */
+  readonly connect?: buildConnector.connector;
 }
 
 export interface ReceivedResponse {
@@ -64,18 +66,20 @@ export class HttpTransport implements Transport {
   /** Told of every response, before its `send` resolves. Without it no body is kept. */
   onResponse: ((dispatch: Dispatch, response: ReceivedResponse) => void) | undefined;
   private appEngineHosts: ReadonlyMap<string, string> = new Map();
-  private readonly agent = new Agent({
-    // One protocol: production speaks HTTP/1.1 to handlers, and undici would multiplex HTTP/2.
-    allowH2: false,
-    connectTimeout: CONNECT_LIMIT_MS,
-    headersTimeout: 0,
-    bodyTimeout: DRAIN_PAUSE_MS,
-    keepAliveTimeout: IDLE_LIMIT_MS,
-    keepAliveMaxTimeout: PROMISED_IDLE_LIMIT_MS,
-  });
+  private readonly agent: Agent;
 
-  constructor(options: HttpTransportOptions) {
-    this.secret = options.secret;
+  constructor({ secret, connect }: HttpTransportOptions) {
+    this.secret = secret;
+    this.agent = new Agent({
+      // One protocol: production speaks HTTP/1.1 to handlers, and undici would multiplex HTTP/2.
+      allowH2: false,
+      connectTimeout: CONNECT_LIMIT_MS,
+      headersTimeout: 0,
+      bodyTimeout: DRAIN_PAUSE_MS,
+      keepAliveTimeout: IDLE_LIMIT_MS,
+      keepAliveMaxTimeout: PROMISED_IDLE_LIMIT_MS,
+      ...(connect ? { connect } : {}),
+    });
   }
 
   /**

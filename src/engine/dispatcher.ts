@@ -97,6 +97,11 @@ export class Dispatcher {
     if (this.inFlight.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
+  /** Whether an attempt is under way, or its outcome not on record yet. */
+  get isBusy(): boolean {
+    return this.inFlight.size > 0;
+  }
+
   /** New limits, another state, or tasks purged: what is held may no longer be true. */
   configure(queue: Queue): void {
     this.queue = queue;

@@ -86,7 +86,17 @@ export class Engine implements EngineApi {
     this.queues.dispatch();
   }
 
-  /** Stops dispatching; resolves once every attempt in flight is settled. */
+  /** Only takes tasks, until `dispatch` is called again; what is in flight goes on. */
+  hold(): void {
+    this.queues.hold();
+  }
+
+  /** Resolves once every attempt in flight is settled, those included that begin meanwhile. */
+  async settled(): Promise<void> {
+    await this.queues.settled();
+  }
+
+  /** Stops dispatching for good; resolves once every attempt in flight is settled. */
   async drain(): Promise<void> {
     await this.queues.drain();
   }

@@ -79,13 +79,26 @@ export class Queues {
     for (const { dispatcher } of this.live.values()) dispatcher.start();
   }
 
-  /** Stops dispatching; resolves once every attempt in flight is settled. */
-  async drain(): Promise<void> {
+  /** Only takes tasks, until `dispatch` is called again; what is in flight goes on. */
+  hold(): void {
     this.dispatching = false;
+    for (const { dispatcher } of this.live.values()) dispatcher.stop();
+  }
+
+  /** Resolves once every attempt in flight is settled, those included that begin meanwhile. */
+  async settled(): Promise<void> {
+    for (;;) {
+      const busy = [...this.live.values()].filter(({ dispatcher }) => dispatcher.isBusy);
+      if (busy.length === 0) return;
+      await Promise.all(busy.map(({ dispatcher }) => dispatcher.drained()));
+    }
+  }
+
+  /** Stops dispatching for good; resolves once every attempt in flight is settled. */
+  async drain(): Promise<void> {
     this.sweeper.stop();
-    const dispatchers = [...this.live.values()].map(({ dispatcher }) => dispatcher);
-    for (const dispatcher of dispatchers) dispatcher.stop();
-    await Promise.all(dispatchers.map((dispatcher) => dispatcher.drained()));
+    this.hold();
+    await this.settled();
   }
 
   /** Ends at once: what is in flight is cut, not settled, and so delivered again. */

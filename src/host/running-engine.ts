@@ -35,6 +35,8 @@ export interface RunningEngine {
   readonly url: string;
   readonly issuer: string;
   readonly secret: string;
+  /** Where the keys of its tokens are, if not at `/jwks` of `url`. */
+  readonly jwksUrl?: string;
   /**
    * Lets dispatching begin. Apart from the start, since tasks that are overdue after a restart
    * must not be sent before their handlers listen.

@@ -23,15 +23,19 @@ export class EmbeddedBackend extends QueueBackend {
     private readonly appEngineHosts: Readonly<Record<string, string>>,
   ) {
     super(location);
-    const { issuer, url, secret } = engine;
     // Keys come from the engine's own port, also when `iss` is a name that others know it by.
-    this.proof = { issuers: [issuer], jwksUrl: `${url}/jwks`, secret };
+    const { issuer, url, secret, jwksUrl = `${url}/jwks` } = engine;
+    this.proof = { issuers: [issuer], jwksUrl, secret };
   }
 
-  static async start(options: CloudTasksOptions): Promise<EmbeddedBackend> {
+  /** @param start makes the engine run, in place of the one of host/start-engine.ts */
+  static async start(
+    options: CloudTasksOptions,
+    start?: (options: EngineOptions) => Promise<RunningEngine>,
+  ): Promise<EmbeddedBackend> {
     const location = locationName(options);
     // Only here: it brings the database, the HTTP client and the token issuer with it.
-    const { startEngine } = await import('../../host/start-engine.js');
+    const startEngine = start ?? (await import('../../host/start-engine.js')).startEngine;
     const { queuesFile } = options;
     // Before the engine, so that a mistake in the file leaves no trace.
     const apply = queuesFile === undefined ? undefined : await queuesOf(queuesFile);
