@@ -13,7 +13,9 @@ import { parseQueueName } from './resource-name.js';
 
 const MOST_CREATES = 100;
 const MOST_DELETES = 1000;
+/** Operations that are remembered, and how many tasks they may have asked for in all. */
 const REMEMBERED = 1000;
+const REMEMBERED_TASKS = 20_000;
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export interface BatchPorts {
@@ -27,7 +29,8 @@ export interface BatchPorts {
 
 export class Batches {
   /** By name, oldest first. Also those under way, so that one asked for twice is done once. */
-  private readonly operations = new Map<string, Promise<Operation>>();
+  private readonly operations = new Map<string, { done: Promise<Operation>; size: number }>();
+  private remembered = 0;
 
   constructor(private readonly ports: BatchPorts) {}
 
@@ -40,7 +43,7 @@ export class Batches {
       }
     }
     const { api } = this.ports;
-    return this.once(parent, requestId, 'create', () =>
+    return this.once(parent, requestId, 'create', requests.length, () =>
       requests.map((request) => api.createTask({ ...request, parent })),
     );
   }
@@ -48,7 +51,7 @@ export class Batches {
   async delete({ parent, names, requestId }: BatchDeleteTasksRequest): Promise<Operation> {
     checkSize(names.length, MOST_DELETES, 'names');
     const { api } = this.ports;
-    return this.once(parent, requestId, 'delete', () =>
+    return this.once(parent, requestId, 'delete', names.length, () =>
       names.map(async (name) => {
         if (!name.startsWith(`${parent}/tasks/`)) {
           const queue = name.replace(/\/tasks\/.*$/s, '');
@@ -63,13 +66,14 @@ export class Batches {
   async operation(name: string): Promise<Operation> {
     const known = this.operations.get(name);
     if (!known) throw refusal('NO_OPERATION', { name, field: 'name' });
-    return known;
+    return known.done;
   }
 
   private async once(
     parent: string,
     requestId: string | undefined,
     kind: Operation['kind'],
+    size: number,
     begin: () => Promise<Task | undefined>[],
   ): Promise<Operation> {
     const { project, location } = parseQueueName(parent, 'parent');
@@ -79,13 +83,21 @@ export class Batches {
     const id = requestId?.toLowerCase() ?? this.newId();
     const name = `projects/${project}/locations/${location}/operations/${id}`;
     const known = this.operations.get(name);
-    if (known) return known;
+    if (known) return known.done;
     this.ports.checkQueue(parent);
-    const operation = this.carryOut(name, kind, begin);
-    this.operations.set(name, operation);
-    const [oldest] = this.operations.keys();
-    if (this.operations.size > REMEMBERED && oldest) this.operations.delete(oldest);
-    return operation;
+    const done = this.carryOut(name, kind, begin);
+    this.operations.set(name, { done, size });
+    this.remembered += size;
+    this.forgetOldest();
+    return done;
+  }
+
+  private forgetOldest(): void {
+    for (const [name, { size }] of this.operations) {
+      if (this.operations.size <= REMEMBERED && this.remembered <= REMEMBERED_TASKS) return;
+      this.operations.delete(name);
+      this.remembered -= size;
+    }
   }
 
   private async carryOut(

@@ -169,6 +169,21 @@ test('an operation that nobody knows is not found, and old ones are forgotten', 
   await expect(engine.getOperation({ name })).rejects.toMatchObject({ code: 'NOT_FOUND' });
 });
 
+test('large operations are forgotten sooner: they hold what they created', async () => {
+  const { engine } = await paused();
+  const begin = (count: number) =>
+    engine.batchCreateTasks({
+      parent: QUEUE,
+      requests: Array.from({ length: 100 }, () => httpTask()),
+      requestId: `${ID.slice(0, -4)}${String(count).padStart(4, '0')}`,
+    });
+  const { name } = await begin(0);
+  for (let count = 1; count < 200; count++) await begin(count);
+  expect(await engine.getOperation({ name })).toMatchObject({ state: 'SUCCEEDED' });
+  await begin(200);
+  await expect(engine.getOperation({ name })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+});
+
 describe('a buffered task', () => {
   const body = new Uint8Array([1, 2]);
   const uriOverride = { host: 'a.example', port: 81, pathOverride: { path: '/p' } };
