@@ -1,13 +1,17 @@
 /** Makes the object that `@InjectTasks` injects: a controller's handlers as delayed calls. */
 import { Injectable } from '@nestjs/common';
+import { ExistingTasks } from './existing-tasks.js';
 import { HandlerRoutes } from './handler-routes.js';
+import { HandlerTarget } from './handler-target.js';
+import { namingHandler } from './handler-error.js';
+import type { HandlerRoute } from './rebuilt-request.js';
+import { rebuildRequest } from './rebuilt-request.js';
 import type { ControllerClass, HandlerMark } from './task-metadata.js';
 import { handlersOf } from './task-metadata.js';
-import type { ReadOptions, TaskOptions } from './task-options.js';
+import type { BaseOptions, ReadOptions, TaskOptions } from './task-options.js';
 import { mergeOptions, readTaskOptions } from './task-options.js';
-import { rebuildRequest } from './rebuilt-request.js';
 import { TaskSender } from './task-sender.js';
-import type { Delayable, TaskRef, Tasks } from './tasks.js';
+import type { Delayed, DelayedCall, TaskRef, Tasks } from './tasks.js';
 
 @Injectable()
 export class DelayedCalls {
@@ -15,7 +19,9 @@ export class DelayedCalls {
 
   constructor(
     private readonly routes: HandlerRoutes,
+    private readonly target: HandlerTarget,
     private readonly sender: TaskSender,
+    private readonly existing: ExistingTasks,
   ) {}
 
   /** A plain frozen object: a catch-all proxy would have a `then`, and Nest awaits providers. */
@@ -26,7 +32,7 @@ export class DelayedCalls {
     this.controllers.add(controller);
     const calls = [...handlers].map(([method, mark]) => [
       method,
-      this.delayable(controller, method, mark),
+      this.delayedCall(controller, method, mark),
     ]);
     return Object.freeze(Object.fromEntries(calls)) as Tasks<Controller>;
   }
@@ -42,22 +48,36 @@ export class DelayedCalls {
     }
   }
 
-  private delayable(
+  private delayedCall(
     controller: ControllerClass,
     method: string,
     mark: HandlerMark,
-  ): Delayable<unknown[]> {
-    const name = `${controller.name}.${method}`;
-    const delay = async (args: readonly unknown[], options: ReadOptions): Promise<TaskRef> => {
-      const route = this.routes.of(mark, name);
-      return this.sender.send(rebuildRequest(route, args), mergeOptions(route.options, options));
+  ): DelayedCall<unknown[]> {
+    const handler = `${controller.name}.${method}`;
+    const naming = <Result>(work: () => Result): Result => namingHandler(handler, work);
+    const withOptions = (options: ReadOptions): Delayed<unknown[]> => {
+      const merged = () => mergeOptions(this.routes.of(mark, handler).options, options);
+      return {
+        delay: (...args) =>
+          naming(async () => this.delay(this.routes.of(mark, handler), args, merged())),
+        cancel: (task) => naming(async () => this.existing.cancel(task, merged().queue)),
+        runNow: (task) => naming(async () => this.existing.runNow(task, merged().queue)),
+      };
     };
     return Object.freeze({
-      delay: (...args: unknown[]) => delay(args, {}),
-      options: (options: TaskOptions) => {
-        const read = readTaskOptions(options);
-        return Object.freeze({ delay: (...args: unknown[]) => delay(args, read) });
-      },
+      ...withOptions({}),
+      options: (options: TaskOptions) =>
+        Object.freeze(withOptions(naming(() => readTaskOptions(options)))),
     });
+  }
+
+  private async delay(
+    route: HandlerRoute,
+    args: readonly unknown[],
+    options: BaseOptions,
+  ): Promise<TaskRef> {
+    const request = rebuildRequest(route, args);
+    const target = () => this.target.of(request, options);
+    return this.sender.send({ ...request, target }, options);
   }
 }

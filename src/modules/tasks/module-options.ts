@@ -2,13 +2,16 @@
 import { invalidArgument } from '../../engine/errors.js';
 import type { AuthMode } from '../auth/auth-options.js';
 import { AUTH_MODES } from '../auth/auth-options.js';
+import { platformOf } from '../../platform.js';
 import type { CloudTasksOptions } from '../cloud-tasks/cloud-tasks-options.js';
 import type { BaseOptions, TaskDefaults } from './task-options.js';
-import { readTaskDefaults, refuseUnknown, TASK_DEFAULTS } from './task-options.js';
+import { readTaskDefaults, TASK_DEFAULTS } from './task-options.js';
+import { isAccount } from './target-options.js';
+import { refuseUnknown } from './unknown-option.js';
 
 /**
  * Where tasks go, as whom handlers are called, and the defaults of every task (`queue`,
- * `countdown`, `dispatchDeadline`, `headers`, `target`).
+ * `countdown`, `dispatchDeadline`, `headers`, `target` and the others of `TaskDefaults`).
  */
 export interface TasksModuleOptions extends CloudTasksOptions, TaskDefaults {
   /**
@@ -22,7 +25,7 @@ export interface TasksModuleOptions extends CloudTasksOptions, TaskDefaults {
 }
 
 export interface TasksAuthOptions {
-  /** Default `local` when embedded, else `oidc`. */
+  /** Default: `local` when embedded, `appengine` on App Engine standard, else `oidc`. */
   readonly mode?: AuthMode | undefined;
   /** `aud` of the tokens that tasks carry and handlers accept. Default `serviceUrl`. */
   readonly audience?: string | undefined;
@@ -30,6 +33,11 @@ export interface TasksAuthOptions {
   readonly accounts?: readonly string[] | undefined;
   /** `iss` of the tokens, an address with OIDC discovery. Default: Google's, or the engine's own. */
   readonly issuer?: string | undefined;
+  /**
+   * Ids of the queues whose tasks are let in. Default: the handlers' in mode `appengine`, where
+   * the queue's name is the proof; any in the others.
+   */
+  readonly queues?: readonly string[] | undefined;
 }
 
 /** What the library runs with. */
@@ -70,7 +78,7 @@ export class TasksSettings {
 
 const BACKENDS: readonly string[] = ['embedded', 'google'];
 const ENGINE = ['dataDir', 'port', 'host', 'secret', 'issuer', 'thread', 'strict', 'onEvent'];
-const AUTH = ['mode', 'audience', 'accounts', 'issuer'];
+const AUTH = ['mode', 'audience', 'accounts', 'issuer', 'queues'];
 const KNOWN = [
   ...TASK_DEFAULTS,
   'backend',
@@ -90,12 +98,19 @@ function readAuth(
   embedded: boolean,
   serviceAccount: string,
 ): TasksSettings['auth'] {
-  const wanted = mode ?? (embedded ? 'local' : 'oidc');
-  // Never open: what this version can't check doesn't start.
-  if (!AUTH_MODES.includes(wanted)) refuse('auth.mode', "'local' or 'oidc'", wanted);
+  const onAppEngine = platformOf() === 'app-engine-standard';
+  const wanted = mode ?? (embedded ? 'local' : onAppEngine ? 'appengine' : 'oidc');
+  // Never open: what isn't a check doesn't start.
+  if (!AUTH_MODES.includes(wanted)) {
+    refuse('auth.mode', `one of ${AUTH_MODES.join(', ')}`, wanted);
+  }
   if (wanted === 'local' && !embedded) {
     refuse('auth.mode', "'oidc' with backend 'google': only the embedded engine is local", wanted);
   }
+  if (embedded && wanted !== 'local' && wanted !== 'oidc') {
+    refuse('auth.mode', "'local' or 'oidc' with backend 'embedded'", wanted);
+  }
+  if (rest.queues?.length === 0) refuse('auth.queues', 'one queue id or more', 'none');
   if (rest.audience === '') refuse('auth.audience', 'an audience', rest.audience);
   const allowed = accounts ?? [serviceAccount];
   if (allowed.length === 0) refuse('auth.accounts', 'one service account or more', 'none');
@@ -112,7 +127,7 @@ function readServiceUrl(text: string | undefined): string | undefined {
 }
 
 function readAccount(option: string, account: unknown): string {
-  if (typeof account !== 'string' || !/^[\x21-\x7e]+@[\x21-\x7e]+$/.test(account)) {
+  if (!isAccount(account)) {
     refuse(option, "a service account's e-mail address", account);
   }
   return account;

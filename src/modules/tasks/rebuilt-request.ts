@@ -1,4 +1,5 @@
 /** Rebuilds, from the arguments of a handler, the request that makes its route call it with them. */
+import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
 import type { Refuse } from './argument-text.js';
@@ -12,11 +13,16 @@ import type { VersionHeader } from './route-version.js';
 import type { BaseOptions } from './task-options.js';
 
 export interface RebuiltRequest {
+  readonly method: HttpMethod;
+  /** What is called, without its arguments: `POST /v1/tasks/:id`. */
+  readonly callee: string;
   /** With the query: `/v1/tasks/42?notify=true`. */
   readonly path: string;
   /** By lower-case name. */
   readonly headers: ReadonlyMap<string, string>;
   readonly body?: Uint8Array;
+  /** Says which of several arguments is the largest, for an error about the size of all. */
+  largest(part: 'url' | 'body'): string;
 }
 
 /** All that start-up has found out about one handler. */
@@ -61,7 +67,11 @@ export function rebuildRequest(target: HandlerRoute, args: readonly unknown[]): 
   if (target.versionHeader) headers.set(...target.versionHeader);
   const json = rebuildBody(at('body', 'body-field'));
   if (json !== undefined) headers.set('content-type', 'application/json');
+  const method = 'POST';
   return {
+    method,
+    callee: `${method} ${target.route.path}`,
+    largest: (part) => largest(given, part),
     path: query === '' ? path : `${path}?${query}`,
     headers,
     // Not Buffer.from: its bytes may lie in a shared pool, which is copied whole between threads.
@@ -83,13 +93,25 @@ const DECORATOR: Readonly<Record<HandlerParameter['place'], string>> = {
   'body-field': '@Body',
 };
 
-function refusal(handler: string, { index, place, name }: HandlerParameter): Refuse {
-  const decorator = `${DECORATOR[place]}(${name === '' ? '' : `'${name}'`})`;
+function nameOf({ index, place, name }: HandlerParameter): string {
+  return `argument ${index + 1}, ${DECORATOR[place]}(${name === '' ? '' : `'${name}'`})`;
+}
+
+function largest(given: readonly Given[], part: 'url' | 'body'): string {
+  const inBody = ({ place }: Given) => place === 'body' || place === 'body-field';
+  const [first] = given
+    .filter((one) => one.value !== undefined && inBody(one) === (part === 'body'))
+    .map((one) => ({ one, size: JSON.stringify(one.value).length }))
+    .sort((one, other) => other.size - one.size);
+  return first ? `; the largest is ${nameOf(first.one)}` : '';
+}
+
+function refusal(handler: string, parameter: HandlerParameter): Refuse {
   return (expected, came, path = '') => {
     const where = path === '' ? '' : ` at ${path}`;
     throw invalidArgument(
-      `${handler}, argument ${index + 1}, ${decorator}: expected ${expected}, got ${came}${where}.`,
-      `arguments[${index}]${path}`,
+      `${handler}, ${nameOf(parameter)}: expected ${expected}, got ${came}${where}.`,
+      `arguments[${parameter.index}]${path}`,
     );
   };
 }

@@ -14,6 +14,9 @@ export const MOST_HTTP_DEADLINE: Duration = 30 * MINUTE;
 export const MOST_APP_ENGINE_DEADLINE: Duration = 24 * HOUR + 15 * SECOND;
 export const DEFAULT_HTTP_DEADLINE: Duration = 10 * MINUTE;
 
+/** How long a create may take; Google's client gives up then. */
+export const MOST_CREATE_TIMEOUT: Duration = 20 * SECOND;
+
 /** Of a URL, counted after encoding; of a relative one too. */
 export const MOST_URL_LENGTH = 2083;
 

@@ -1,23 +1,25 @@
 /** The options of a task, on their four levels: read strictly, merged, the strongest last. */
-import { nearestName } from '../../did-you-mean.js';
 import type { DurationText } from '../../duration.js';
 import { parseDuration } from '../../duration.js';
 import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID } from '../../engine/resource-name.js';
 import type { Duration } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
-import { printable } from '../../printable.js';
 import { isDate } from './argument-text.js';
 import type { When } from './schedule-time.js';
 import { readCountdown, refuseBoth } from './schedule-time.js';
 import { readHeaders } from './task-headers.js';
-import { LEAST_DEADLINE, MOST_APP_ENGINE_DEADLINE, MOST_HTTP_DEADLINE } from './task-limits.js';
-
-/** `http`: POST to `serviceUrl` with an ID token. The others: through App Engine's routing. */
-export type TaskTarget =
-  | 'http'
-  | 'app-engine'
-  | { readonly service?: string | undefined; readonly version?: string | undefined };
+import type { OAuthOptions, OidcOptions, TaskTarget } from './target-options.js';
+import { readOAuth, readOidc, readTarget } from './target-options.js';
+import type { ReadTaskId, TaskIdRule } from './task-id.js';
+import { readTaskId, readTaskIdRule } from './task-id.js';
+import {
+  LEAST_DEADLINE,
+  MOST_APP_ENGINE_DEADLINE,
+  MOST_CREATE_TIMEOUT,
+  MOST_HTTP_DEADLINE,
+} from './task-limits.js';
+import { refuseUnknown, shown } from './unknown-option.js';
 
 /** What may be said for many tasks at once: in `forRoot`, `@TaskController` and `@Task`. */
 export interface TaskDefaults {
@@ -31,17 +33,36 @@ export interface TaskDefaults {
   readonly headers?: Readonly<Record<string, string>> | undefined;
   /** Default `http`. */
   readonly target?: TaskTarget | undefined;
+  /** The ID token of HTTP tasks. Default: one that handlers accept. */
+  readonly oidc?: OidcOptions | undefined;
+  /** An access token instead; only of `TaskProducer.http`, since handlers take ID tokens. */
+  readonly oauth?: OAuthOptions | undefined;
+  /** One id for all calls of a window or of a payload. */
+  readonly taskId?: TaskIdRule | undefined;
+  /**
+   * What becomes of a call whose id was used: `error` throws ALREADY_EXISTS, `ignore` answers the
+   * task that is meant, marked as `duplicate`. Default `error`.
+   */
+  readonly onDuplicate?: OnDuplicate | undefined;
+  /**
+   * How long the create may take, the wait for the app to listen included, `1ms` to `20s`; then it
+   * is DEADLINE_EXCEEDED, and may have been carried out. Default: as long as the backend takes,
+   * which with Google is 20 s at most.
+   */
+  readonly createTimeout?: DurationText | undefined;
 }
 
+export type OnDuplicate = 'error' | 'ignore';
+
 /** What may be said for one task, in `.options()`. */
-export interface TaskOptions extends TaskDefaults {
+export interface TaskOptions extends Omit<TaskDefaults, 'taskId'> {
   /** When to make the first attempt, at most 30 days ahead; a past time is now. */
   readonly scheduleTime?: Date | undefined;
   /**
    * The task's own id: a second task of this id is ALREADY_EXISTS, until about an hour after the
-   * first has ended. Any text; one that is no legal id is replaced by its SHA-256.
+   * first has ended. Any text; one that is no legal id is replaced by its SHA-256. Or a rule.
    */
-  readonly taskId?: string | undefined;
+  readonly taskId?: string | TaskIdRule | undefined;
 }
 
 /** The options of one level, checked, in the engine's units. */
@@ -51,8 +72,14 @@ export interface ReadOptions {
   readonly dispatchDeadline?: Duration;
   readonly headers?: ReadonlyMap<string, string>;
   readonly target?: TaskTarget;
-  readonly taskId?: string;
+  readonly token?: ReadToken;
+  readonly taskId?: ReadTaskId;
+  readonly onDuplicate?: OnDuplicate;
+  readonly createTimeout?: Duration;
 }
+
+/** A request has one token, so a stronger level's replaces a weaker one's of the other kind too. */
+export type ReadToken = { readonly oidc: OidcOptions } | { readonly oauth: OAuthOptions };
 
 export const TASK_DEFAULTS = [
   'queue',
@@ -60,17 +87,22 @@ export const TASK_DEFAULTS = [
   'dispatchDeadline',
   'headers',
   'target',
+  'oidc',
+  'oauth',
+  'taskId',
+  'onDuplicate',
+  'createTimeout',
 ] as const;
-const TASK_OPTIONS = [...TASK_DEFAULTS, 'scheduleTime', 'taskId'] as const;
+const TASK_OPTIONS = [...TASK_DEFAULTS, 'scheduleTime'] as const;
 
 /** @throws CloudTasksError INVALID_ARGUMENT */
 export function readTaskDefaults(options: TaskDefaults): ReadOptions {
-  return read(options, TASK_DEFAULTS);
+  return read(options, TASK_DEFAULTS, readTaskIdRule);
 }
 
 /** @throws CloudTasksError INVALID_ARGUMENT */
 export function readTaskOptions(options: TaskOptions): ReadOptions {
-  return read(options, TASK_OPTIONS);
+  return read(options, TASK_OPTIONS, readTaskId);
 }
 
 /** Options that name a queue, as those of `forRoot` do at the latest. */
@@ -93,30 +125,25 @@ export function mergeOptions(base: BaseOptions, ...levels: readonly ReadOptions[
   return { ...merged, headers: new Map(all.flatMap(({ headers }) => [...(headers ?? [])])) };
 }
 
-/** @throws CloudTasksError for a name that is none of `known`, with the one that was meant */
-export function refuseUnknown(options: unknown, known: readonly string[], where: string): void {
-  if (typeof options !== 'object' || options === null) {
-    throw invalidArgument(`Options of ${where} must be an object, got ${typeof options}.`);
-  }
-  for (const name of Object.keys(options)) {
-    if (known.includes(name)) continue;
-    const nearest = nearestName(name, known);
-    const hint = nearest ? `did you mean '${nearest}'?` : `known are ${known.join(', ')}.`;
-    throw invalidArgument(`Unknown option '${printable(name)}' of ${where}; ${hint}`, name);
-  }
-}
-
-function read(options: TaskOptions, known: readonly string[]): ReadOptions {
+function read(
+  options: TaskOptions,
+  known: readonly string[],
+  readId: (taskId: unknown) => ReadTaskId,
+): ReadOptions {
   refuseUnknown(options, known, 'a task');
-  const { queue, dispatchDeadline, headers, target, taskId } = options;
+  const { queue, dispatchDeadline, headers, target, taskId, onDuplicate, createTimeout } = options;
   const when = readWhen(options);
+  const token = readToken(options);
   return {
     ...(queue === undefined ? {} : { queue: readQueueId(queue) }),
     ...(when === undefined ? {} : { when }),
     ...(dispatchDeadline === undefined ? {} : { dispatchDeadline: readDeadline(dispatchDeadline) }),
     ...(headers === undefined ? {} : { headers: readHeaders(headers) }),
     ...(target === undefined ? {} : { target: readTarget(target) }),
-    ...(taskId === undefined ? {} : { taskId: readTaskId(taskId) }),
+    ...(token === undefined ? {} : { token }),
+    ...(taskId === undefined ? {} : { taskId: readId(taskId) }),
+    ...(onDuplicate === undefined ? {} : { onDuplicate: readOnDuplicate(onDuplicate) }),
+    ...(createTimeout === undefined ? {} : { createTimeout: readCreateTimeout(createTimeout) }),
   };
 }
 
@@ -131,6 +158,14 @@ function readWhen({ countdown, scheduleTime }: TaskOptions): When | undefined {
     );
   }
   return { at: scheduleTime.getTime() * MILLISECOND };
+}
+
+function readToken({ oidc, oauth }: TaskOptions): ReadToken | undefined {
+  if (oidc !== undefined && oauth !== undefined) {
+    throw invalidArgument('Give oidc or oauth, not both: a request has one token.', 'oauth');
+  }
+  if (oauth !== undefined) return { oauth: readOAuth(oauth) };
+  return oidc === undefined ? undefined : { oidc: readOidc(oidc) };
 }
 
 /** Only what no target can have; the target may be named on another level. */
@@ -155,36 +190,21 @@ function readQueueId(queue: unknown): string {
   return queue;
 }
 
-function readTaskId(taskId: unknown): string {
-  if (typeof taskId !== 'string' || taskId === '' || !taskId.isWellFormed()) {
-    throw invalidArgument(
-      `taskId: expected a text of one or more characters, got ${shown(taskId)}.`,
-      'taskId',
-    );
-  }
-  return taskId;
+function readOnDuplicate(onDuplicate: unknown): OnDuplicate {
+  if (onDuplicate === 'error' || onDuplicate === 'ignore') return onDuplicate;
+  throw invalidArgument(
+    `onDuplicate: expected 'error' or 'ignore', got ${shown(onDuplicate)}.`,
+    'onDuplicate',
+  );
 }
 
-function readTarget(target: unknown): TaskTarget {
-  if (target === 'http' || target === 'app-engine') return target;
-  if (typeof target !== 'object' || target === null) {
+function readCreateTimeout(text: unknown): Duration {
+  const timeout = parseDuration(text, 'createTimeout');
+  if (timeout < MILLISECOND || timeout > MOST_CREATE_TIMEOUT) {
     throw invalidArgument(
-      `target: expected 'http', 'app-engine' or { service, version }, got ${shown(target)}.`,
-      'target',
+      `createTimeout: expected '1ms' to '20s', got ${shown(text)}.`,
+      'createTimeout',
     );
   }
-  refuseUnknown(target, ['service', 'version'], 'a target');
-  for (const [name, value] of Object.entries(target)) {
-    if (value !== undefined && (typeof value !== 'string' || !/^[a-z0-9-]{1,63}$/.test(value))) {
-      throw invalidArgument(
-        `target.${name}: expected lower-case letters, digits and hyphens, got ${shown(value)}.`,
-        `target.${name}`,
-      );
-    }
-  }
-  return target;
-}
-
-function shown(value: unknown): string {
-  return typeof value === 'string' ? `'${printable(value)}'` : typeof value;
+  return timeout;
 }

@@ -1,113 +1,99 @@
-/** Makes a task of a delayed call and creates it. */
+/** Makes a task of a call and creates it: its name, its time, its size, what a duplicate means. */
 import { Inject, Injectable } from '@nestjs/common';
-import { createHash } from 'node:crypto';
 import type { CloudTasksApi, TaskInput } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
-import { shortId, TASK_ID, taskName } from '../../engine/resource-name.js';
+import { shortId, taskName } from '../../engine/resource-name.js';
 import { MAX_TASK_SIZE } from '../../engine/task-size.js';
-import type { Instant } from '../../engine/time.js';
+import type { Duration, Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
-import { HandlerAddress } from './handler-address.js';
+import type { CalledTarget } from './handler-target.js';
 import { firstAttempt } from './schedule-time.js';
-import { DEADLINE_HEADER } from './task-headers.js';
-import { DEFAULT_HTTP_DEADLINE, inputSize, MOST_URL_LENGTH } from './task-limits.js';
-import type { BaseOptions, ReadOptions, TaskTarget } from './task-options.js';
-import type { RebuiltRequest } from './rebuilt-request.js';
+import type { Identified } from './task-id.js';
+import { idOf } from './task-id.js';
+import { inputSize } from './task-limits.js';
+import type { BaseOptions } from './task-options.js';
 import type { TaskRef } from './tasks.js';
-import { TasksSettings } from './module-options.js';
+
+/** A call that is to become a task. */
+export interface OutgoingCall extends Identified {
+  /** Waited for within the `createTimeout`, since it may wait until the app listens. */
+  target(): Promise<CalledTarget>;
+  /** Says which of the arguments is the largest, for an error about the size of all. */
+  largest(part: 'url' | 'body'): string;
+}
 
 @Injectable()
 export class TaskSender {
   constructor(
     @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
     private readonly backend: QueueBackend,
-    private readonly settings: TasksSettings,
-    private readonly address: HandlerAddress,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** @throws CloudTasksError */
-  async send(request: RebuiltRequest, options: BaseOptions): Promise<TaskRef> {
-    const { queue: id, taskId } = options;
-    const queue = this.backend.queueName(id);
+  async send(call: OutgoingCall, options: BaseOptions): Promise<TaskRef> {
+    const { taskId, createTimeout } = options;
+    const queue = this.backend.queueName(options.queue);
     const now = this.clock.now();
     const scheduleTime = firstAttempt(options.when, now);
-    const task: TaskInput = {
-      ...(taskId === undefined ? {} : { name: taskName(queue, legalId(taskId)) }),
-      ...(await this.target(request, options)),
-      ...(scheduleTime === undefined ? {} : { scheduleTime }),
-      ...(options.dispatchDeadline === undefined
-        ? {}
-        : { dispatchDeadline: options.dispatchDeadline }),
-    };
-    checkSize(task, queue, now);
-    const created = await this.api.createTask({ parent: queue, task });
-    return {
-      name: created.name,
-      queue: id,
-      taskId: shortId(created.name),
-      scheduleTime: new Date(created.scheduleTime / MILLISECOND),
-    };
+    const name = taskId === undefined ? undefined : taskName(queue, idOf(taskId, call, now));
+    try {
+      const created = await this.within(createTimeout, async () => {
+        const task: TaskInput = {
+          ...(name === undefined ? {} : { name }),
+          ...(await call.target()),
+          ...(scheduleTime === undefined ? {} : { scheduleTime }),
+          ...(options.dispatchDeadline === undefined
+            ? {}
+            : { dispatchDeadline: options.dispatchDeadline }),
+        };
+        checkSize(task, queue, now, call);
+        return this.api.createTask({ parent: queue, task });
+      });
+      return refOf(created.name, options.queue, created.scheduleTime);
+    } catch (error) {
+      const ignored = options.onDuplicate === 'ignore' && name !== undefined;
+      if (!ignored || !(error instanceof CloudTasksError) || error.code !== 'ALREADY_EXISTS') {
+        throw error;
+      }
+      return { ...refOf(name, options.queue, scheduleTime ?? now), duplicate: true };
+    }
   }
 
-  private async target(
-    request: RebuiltRequest,
-    { headers: given, dispatchDeadline, target = 'http' }: ReadOptions,
-  ): Promise<Pick<TaskInput, 'httpRequest' | 'appEngineHttpRequest'>> {
-    const { path, body } = request;
-    const deadline = dispatchDeadline ?? (target === 'http' ? DEFAULT_HTTP_DEADLINE : undefined);
-    const headers = {
-      // The arguments' own beat those of the options, or they would not arrive.
-      ...Object.fromEntries([...(given ?? []), ...request.headers]),
-      ...(deadline === undefined ? {} : { [DEADLINE_HEADER]: String(deadline / MILLISECOND) }),
-    };
-    const content = { httpMethod: 'POST' as const, headers, ...(body ? { body } : {}) };
-    if (target !== 'http') {
-      return { appEngineHttpRequest: { ...content, ...this.appEngine(path, target) } };
+  private async within<Result>(
+    limit: Duration | undefined,
+    work: () => Promise<Result>,
+  ): Promise<Result> {
+    if (limit === undefined) return work();
+    const late = Promise.withResolvers<never>();
+    const timer = this.clock.at(this.clock.now() + limit, () => {
+      const message = `createTimeout: no answer within ${limit / MILLISECOND} ms; the task may have been created.`;
+      late.reject(new CloudTasksError('DEADLINE_EXCEEDED', message, { field: 'createTimeout' }));
+    });
+    try {
+      return await Promise.race([work(), late.promise]);
+    } finally {
+      timer.cancel();
     }
-    const url = `${await this.address.serviceUrl()}${path}`;
-    if (url.length > MOST_URL_LENGTH) {
-      throw invalidArgument(
-        `The arguments make a URL of ${url.length} characters; at most ${MOST_URL_LENGTH} are allowed.`,
-        'task.httpRequest.url',
-      );
-    }
-    const oidcToken = {
-      serviceAccountEmail: this.settings.serviceAccount,
-      audience: await this.address.audience(),
-    };
-    return { httpRequest: { ...content, url, oidcToken } };
-  }
-
-  private appEngine(relativeUri: string, target: Exclude<TaskTarget, 'http'>) {
-    if (this.settings.auth.mode !== 'local') {
-      throw new CloudTasksError(
-        'FAILED_PRECONDITION',
-        `target: an App Engine task carries no token, so auth mode '${this.settings.auth.mode}' would refuse it.`,
-        { field: 'target' },
-      );
-    }
-    const { service, version } = target === 'app-engine' ? {} : target;
-    const appEngineRouting = {
-      ...(service === undefined ? {} : { service }),
-      ...(version === undefined ? {} : { version }),
-    };
-    return { relativeUri, appEngineRouting };
   }
 }
 
-/** A text that is no legal id is replaced by its digest, always the same one. */
-function legalId(taskId: string): string {
-  return TASK_ID.test(taskId) ? taskId : createHash('sha256').update(taskId).digest('hex');
+function refOf(name: string, queue: string, scheduleTime: Instant): TaskRef {
+  return {
+    name,
+    queue,
+    taskId: shortId(name),
+    scheduleTime: new Date(scheduleTime / MILLISECOND),
+  };
 }
 
-function checkSize(input: TaskInput, queue: string, now: Instant): void {
+function checkSize(input: TaskInput, queue: string, now: Instant, call: OutgoingCall): void {
   const size = inputSize(input, queue, now);
   if (size > MAX_TASK_SIZE) {
     throw invalidArgument(
-      `The arguments make a task of ${size} bytes; at most ${MAX_TASK_SIZE} are allowed.`,
+      `The arguments make a task of ${size} bytes; at most ${MAX_TASK_SIZE} are allowed${call.largest('body')}.`,
       'task',
     );
   }

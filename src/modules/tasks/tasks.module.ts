@@ -13,8 +13,10 @@ import { TaskAuthenticator } from '../auth/task-authenticator.js';
 import { CloudTasksModule } from '../cloud-tasks/cloud-tasks.module.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { DelayedCalls } from './delayed-calls.js';
+import { ExistingTasks } from './existing-tasks.js';
 import { HandlerAddress } from './handler-address.js';
 import { HandlerRoutes } from './handler-routes.js';
+import { HandlerTarget } from './handler-target.js';
 import { readTaskBodies } from './task-bodies.js';
 import { tasksToken } from './task-decorators.js';
 import { handlersOf } from './task-metadata.js';
@@ -41,7 +43,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
 @Global()
 @Module({
   imports: [DiscoveryModule],
-  providers: [HandlerRoutes, TaskSender, DelayedCalls],
+  providers: [HandlerRoutes, HandlerTarget, TaskSender, ExistingTasks, DelayedCalls],
   exports: [DelayedCalls],
 })
 class TasksCoreModule implements OnModuleInit {
@@ -55,6 +57,7 @@ class TasksCoreModule implements OnModuleInit {
   /** @throws Error naming every handler that can't work */
   async onModuleInit(): Promise<void> {
     const queues = this.routes.queues();
+    this.authenticator.handlersQueues(queues);
     const express = this.routes.express();
     if (express) {
       this.calls.checkRegistered();

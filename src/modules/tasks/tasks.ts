@@ -9,8 +9,10 @@ export interface TaskRef {
   /** The queue's id. */
   readonly queue: string;
   readonly taskId: string;
-  /** When the first attempt is due. */
+  /** When the first attempt is due; of a duplicate, when that of this call would have been. */
   readonly scheduleTime: Date;
+  /** Set where a task of this id was there before and `onDuplicate` is `ignore`. */
+  readonly duplicate?: true;
 }
 
 /**
@@ -20,13 +22,14 @@ export interface TaskRef {
 export type Tasks<Controller> = {
   readonly [
     Method in keyof Controller as Controller[Method] extends Handler ? Method : never
-  ]: Controller[Method] extends Handler ? Delayable<HandlerArguments<Controller[Method]>> : never;
+  ]: Controller[Method] extends Handler ? DelayedCall<HandlerArguments<Controller[Method]>> : never;
 };
 
 /** A value of the same name, since decorator metadata of `tasks: Tasks<EmailTasks>` names one. */
 export const Tasks = Object;
 
-export interface Delayable<Arguments extends readonly unknown[]> extends Delayed<Arguments> {
+/** A handler's method, called later. */
+export interface DelayedCall<Arguments extends readonly unknown[]> extends Delayed<Arguments> {
   /** Options of the next call only; they beat those of `@Task`, `@TaskController`, `forRoot`. */
   options(options: TaskOptions): Delayed<Arguments>;
 }
@@ -39,6 +42,24 @@ export interface Delayed<Arguments extends readonly unknown[]> {
    *   sent; ALREADY_EXISTS for a `taskId` that was used; NOT_FOUND for a queue that isn't there
    */
   delay(...args: Arguments): Promise<TaskRef>;
+
+  /**
+   * Deletes a task of this handler's queue (or of the `queue` among the options), so that it isn't
+   * attempted again; an attempt in flight goes on.
+   *
+   * @param task its `taskId` as it was given to `.options()`, or what `.delay` answered
+   * @returns whether there was one: false when it has ended or never was
+   * @throws CloudTasksError
+   */
+  cancel(task: string | TaskRef): Promise<boolean>;
+
+  /**
+   * Has a task attempted at once, whatever its time, the queue's rate or a pause say.
+   *
+   * @param task as for `cancel`
+   * @throws CloudTasksError NOT_FOUND when it has ended or never was
+   */
+  runNow(task: string | TaskRef): Promise<void>;
 }
 
 type Handler = (...args: never[]) => unknown;

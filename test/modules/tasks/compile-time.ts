@@ -1,5 +1,12 @@
 /** What must and must not compile: run by the type check of the whole project. */
-import type { Delayable, TaskContext, TaskOptions, TaskRef, Tasks } from '../../../src/index.js';
+import type {
+  DelayedCall,
+  TaskContext,
+  TaskDefaults,
+  TaskOptions,
+  TaskRef,
+  Tasks,
+} from '../../../src/index.js';
 
 declare class Email {
   to: string;
@@ -37,7 +44,7 @@ export const good: Promise<TaskRef>[] = [
   tasks.anything.delay({ any: 'thing' }),
   tasks.lookalike.delay({ queue: 'q', taskId: 't' }),
 ];
-export const typed: Delayable<[email: Email]> = tasks.send;
+export const typed: DelayedCall<[email: Email]> = tasks.send;
 
 // @ts-expect-error an argument is missing
 void tasks.send.delay();
@@ -71,6 +78,14 @@ export const options: TaskOptions[] = [
   { dispatchDeadline: '30s', scheduleTime: new Date(), queue: 'q', headers: { a: 'b' } },
   { target: 'app-engine' },
   { target: { service: 'worker', version: undefined } },
+  { taskId: 'welcome-42', onDuplicate: 'ignore', createTimeout: '5s' },
+  { taskId: { window: '10m' } },
+  { taskId: { window: '10m', byPayload: true }, oidc: { audience: 'https://example.com' } },
+  { taskId: { byPayload: true } },
+  // @ts-expect-error a rule that says nothing
+  { taskId: {} },
+  // @ts-expect-error there are two ways only
+  { onDuplicate: 'replace' },
   // @ts-expect-error a bare number has no unit
   { countdown: 30 },
   // @ts-expect-error nor has this one
@@ -82,3 +97,12 @@ export const options: TaskOptions[] = [
   // @ts-expect-error a time is a Date
   { scheduleTime: '2030-01-01' },
 ];
+
+export const existing: Promise<unknown>[] = [
+  tasks.send.cancel('welcome-42'),
+  tasks.send.options({ queue: 'other' }).runNow('welcome-42'),
+];
+// @ts-expect-error which task?
+void tasks.send.cancel();
+// @ts-expect-error one id would make one task of all
+export const defaults: TaskDefaults = { taskId: 'welcome-42' };

@@ -158,6 +158,28 @@ test('works in an application of Nest’s testing module', async () => {
   await app.close();
 });
 
+test('a create takes no longer than its createTimeout', async () => {
+  const clock = new VirtualClock(Date.now() * 1000);
+  const testing = await Test.createTestingModule({
+    imports: [TasksModule.forRoot(EMBEDDED), TasksModule.forFeature([Jobs])],
+    controllers: [Jobs],
+  })
+    .overrideProvider(CLOCK)
+    .useValue(clock)
+    .compile();
+  const app = testing.createNestApplication({ logger: new RecordedLog() });
+  await app.init();
+  const calls = app.get<Tasks<Jobs>>(tasksToken(Jobs)).run.options({ createTimeout: '5s' });
+  // It waits for the app to listen, which it never does.
+  const outcome = expect(calls.delay({})).rejects.toMatchObject({
+    code: 'DEADLINE_EXCEEDED',
+    field: 'createTimeout',
+  });
+  await clock.advance(5 * SECOND);
+  await outcome;
+  await app.close();
+});
+
 test('the signal of a handler is aborted 5 s before the deadline of its attempt', async () => {
   const release = Promise.withResolvers<undefined>();
   answer = () => release.promise;

@@ -5,14 +5,25 @@ import { createHash } from 'node:crypto';
 import type { CloudTasksApi, Task as TaskResource } from '../../../src/engine/cloud-tasks-api.js';
 import { DAY, MILLISECOND, MINUTE, SECOND } from '../../../src/engine/time.js';
 import { CLOCK, CLOUD_TASKS } from '../../../src/modules/cloud-tasks/queue-backend.js';
-import { Task, TaskController, tasksToken } from '../../../src/modules/tasks/task-decorators.js';
+import { TaskContext } from '../../../src/modules/tasks/task-context.js';
+import {
+  Task,
+  TaskController,
+  TaskInfo,
+  tasksToken,
+} from '../../../src/modules/tasks/task-decorators.js';
+import { idOf } from '../../../src/modules/tasks/task-id.js';
 import type { TaskOptions } from '../../../src/modules/tasks/task-options.js';
 import type { TaskRef, Tasks } from '../../../src/modules/tasks/tasks.js';
 import { closeApps, EMBEDDED, startApp } from '../../support/tasks-app.js';
 
+const ran = Promise.withResolvers<string>();
+
 @TaskController('plain')
 class Plain {
-  @Task('x') async x(@Body() _body: object): Promise<void> {}
+  @Task('x') async x(@Body() _body: object, @TaskInfo() task: TaskContext): Promise<void> {
+    ran.resolve(task.taskId);
+  }
 }
 
 @TaskController('options', {
@@ -30,6 +41,9 @@ class Levels {
     headers: { 'x-level': 'task' },
   })
   async own(@Body() _body: object): Promise<void> {}
+
+  @Task('once', { taskId: { window: '9d', byPayload: true }, onDuplicate: 'ignore' })
+  async once(@Body() _body: object): Promise<void> {}
 
   @Task('app-engine', { target: { service: 'worker' } })
   async appEngine(@Body() _body: object): Promise<void> {}
@@ -167,6 +181,111 @@ describe('taskId', () => {
   );
 });
 
+describe('a rule for ids', () => {
+  const later = { countdown: '1h' } as const;
+  // So long that no test sees two of them.
+  const window = '9d';
+
+  test('makes one task of all calls in a window', async () => {
+    const calls = plain.x.options({ ...later, taskId: { window } });
+    const { taskId } = await calls.delay({ a: 1 });
+    expect(taskId).toMatch(/^[0-9a-f]{64}$/);
+    await expect(calls.delay({ a: 2 })).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+    // Another handler's calls are others.
+    expect((await levels.own.options({ taskId: { window } }).delay({})).taskId).not.toBe(taskId);
+  });
+
+  test('makes one task of all calls in a window that have the same payload', async () => {
+    const taskId = { window, byPayload: true } as const;
+    const calls = plain.x.options({ ...later, taskId, onDuplicate: 'ignore' });
+    const first = await calls.delay({ a: 1, b: [{ c: 2, d: 3 }] });
+    expect(first.duplicate).toBeUndefined();
+    expect(await calls.delay({ b: [{ d: 3, c: 2 }], a: 1 })).toMatchObject({
+      name: first.name,
+      taskId: first.taskId,
+      duplicate: true,
+    });
+    expect((await calls.delay({ a: 2, b: [] })).duplicate).toBeUndefined();
+  });
+
+  test('makes one task of one payload, whenever it comes', async () => {
+    const calls = plain.x.options({ ...later, taskId: { byPayload: true } });
+    const refs = await Promise.all([calls.delay({ p: 1 }), calls.delay({ p: 2 })]);
+    expect(new Set(refs.map(({ taskId }) => taskId)).size).toBe(2);
+    await expect(calls.delay({ p: 1 })).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+  });
+
+  test('begins a new window on time, the same for every process', () => {
+    const call = { callee: 'POST /x', path: '/x', headers: new Map<string, string>() };
+    const rule = { window: 10 * MINUTE, byPayload: false };
+    const at = (time: string) => idOf(rule, call, Date.parse(time) * MILLISECOND);
+    expect(at('2026-01-01T00:10:00Z')).toBe(at('2026-01-01T00:19:59Z'));
+    expect(at('2026-01-01T00:10:00Z')).not.toBe(at('2026-01-01T00:20:00Z'));
+  });
+
+  test('may be a default of a handler, where a text may not', async () => {
+    const first = await levels.once.options(later).delay({ a: 1 });
+    expect(await levels.once.options(later).delay({ a: 1 })).toEqual({
+      ...first,
+      scheduleTime: expect.any(Date),
+      duplicate: true,
+    });
+    expect(() => TaskController('x', { taskId: 'one' } as object)(Plain)).toThrow(
+      "@TaskController of Plain: taskId: expected { window, byPayload } for many tasks, got 'one'.",
+    );
+  });
+});
+
+describe('an ID token', () => {
+  test('may be for others', async () => {
+    const oidc = { serviceAccountEmail: 'other@demo.example', audience: 'https://other.example' };
+    const task = await created(plain.x.options({ oidc }).delay({}));
+    expect(task.httpRequest?.oidcToken).toEqual(oidc);
+  });
+
+  test('keeps its account where only the audience is said', async () => {
+    const task = await created(plain.x.options({ oidc: { audience: 'a' } }).delay({}));
+    expect(task.httpRequest?.oidcToken).toEqual({
+      serviceAccountEmail: 'handlers@demo.example',
+      audience: 'a',
+    });
+  });
+});
+
+describe('a task that is there', () => {
+  const later = { countdown: '1h' } as const;
+
+  test('is cancelled by its id, once', async () => {
+    const { name } = await plain.x.options({ ...later, taskId: 'mail to Ada' }).delay({});
+    expect(await plain.x.cancel('mail to Ada')).toBe(true);
+    await expect(api.getTask({ name })).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await plain.x.cancel('mail to Ada')).toBe(false);
+  });
+
+  test('is cancelled by what its create answered, or its name, in whatever queue', async () => {
+    const calls = plain.x.options({ ...later, queue: 'of-task' });
+    expect(await plain.x.cancel(await calls.delay({}))).toBe(true);
+    expect(await plain.x.cancel((await calls.delay({})).name)).toBe(true);
+    const { taskId } = await calls.delay({});
+    expect(await plain.x.cancel(taskId)).toBe(false);
+    expect(await calls.cancel(taskId)).toBe(true);
+  });
+
+  test('is attempted now', async () => {
+    const { taskId } = await plain.x.options(later).delay({});
+    await plain.x.runNow(taskId);
+    expect(await ran.promise).toBe(taskId);
+    await expect(plain.x.runNow('never was')).rejects.toMatchObject({ code: 'NOT_FOUND' });
+  });
+
+  test.each([undefined, 7, {}, '', { window: '1m' }])('but not by %j', async (task) => {
+    await expect(plain.x.cancel(task as string)).rejects.toMatchObject({
+      code: 'INVALID_ARGUMENT',
+      field: expect.stringMatching(/^(taskId|window)$/),
+    });
+  });
+});
+
 test('a queue that is not there is NOT_FOUND', async () => {
   await expect(plain.x.options({ queue: 'nowhere' }).delay({})).rejects.toMatchObject({
     name: 'CloudTasksError',
@@ -203,6 +322,23 @@ describe('refused before anything is sent', () => {
     ['taskId', { taskId: '' }, /one or more characters/],
     ['taskId', { taskId: '\ud800' }, /one or more characters/],
     ['taskId', { taskId: 7 }, /got number/],
+    ['taskId', { taskId: {} }, "taskId: expected a window such as '10m'."],
+    ['windw', { taskId: { windw: '1m' } }, /of taskId; did you mean 'window'\?/],
+    ['taskId.window', { taskId: { window: 600 } }, /expected a number with its unit/],
+    ['taskId.window', { taskId: { window: '10d' } }, /expected '1s' to '9d', got '10d'/],
+    ['taskId.byPayload', { taskId: { window: '1m', byPayload: 1 } }, /true or false/],
+    [
+      'onDuplicate',
+      { onDuplicate: 'skip' },
+      "onDuplicate: expected 'error' or 'ignore', got 'skip'.",
+    ],
+    ['createTimeout', { createTimeout: '30s' }, /expected '1ms' to '20s', got '30s'/],
+    ['createTimeout', { createTimeout: 5 }, /write '5s'/],
+    ['oauth', { oauth: {} }, /a handler takes an ID token/],
+    ['oauth', { oauth: {}, oidc: {} }, /not both/],
+    ['aud', { oidc: { aud: 'x' } }, /Unknown option 'aud' of oidc/],
+    ['oidc.audience', { oidc: { audience: 'a b' } }, /visible ASCII/],
+    ['oidc.serviceAccountEmail', { oidc: { serviceAccountEmail: 'ada' } }, /e-mail address/],
     ['headers', { headers: { Host: 'x' } }, /'Host' is set by the sender/],
     ['headers', { headers: { 'X-CloudTasks-TaskName': 'x' } }, /set by the sender/],
     ['headers', { headers: { 'x-tasks-deadline': '1' } }, /set by the sender/],
@@ -221,7 +357,8 @@ describe('refused before anything is sent', () => {
       (reason: unknown) => reason,
     );
     expect(error).toMatchObject({ name: 'CloudTasksError', code: 'INVALID_ARGUMENT', field });
-    if (typeof message === 'string') expect((error as Error).message).toBe(message);
-    else expect((error as Error).message).toMatch(message);
+    const [, text = ''] = /^Plain\.x: (.*)$/.exec((error as Error).message) ?? [];
+    if (typeof message === 'string') expect(text).toBe(message);
+    else expect(text).toMatch(message);
   });
 });

@@ -261,9 +261,11 @@ describe('is refused before anything is sent', () => {
   ])('%s', async (_, delay, field) => {
     const error = (await delay().catch((reason: unknown) => reason)) as CloudTasksError;
     expect(error).toMatchObject({ name: 'CloudTasksError', code: 'INVALID_ARGUMENT', field });
-    // The class, the method and the argument, but for what is about the task as a whole.
-    if (field.startsWith('arguments'))
-      expect(error.message).toMatch(/^Handlers\.\w+(, argument \d, @\w+\(.*\):| takes) /);
+    // The class, the method and the argument.
+    const named = field.startsWith('arguments')
+      ? /^Handlers\.\w+(, argument \d, @\w+\(.*\):| takes) /
+      : /^Handlers\.\w+: The arguments make .*; the largest is argument \d, @\w+\(.*\)\.$/;
+    expect(error.message).toMatch(named);
   });
 
   test('with words that say what to do', async () => {

@@ -249,8 +249,8 @@ describe('decorators', () => {
     expect(() => Task('x', { quue: 'q' } as object)({}, 'send', { value: () => 1 })).toThrow(
       "@Task of Object.send: Unknown option 'quue' of a task; did you mean 'queue'?",
     );
-    expect(() => TaskController('x', { taskId: '1' } as object)(FirstHeir)).toThrow(
-      /@TaskController of FirstHeir: Unknown option 'taskId'/,
+    expect(() => TaskController('x', { scheduleTime: 1 } as object)(FirstHeir)).toThrow(
+      /@TaskController of FirstHeir: Unknown option 'scheduleTime'/,
     );
   });
 
