@@ -3,6 +3,7 @@
 export default {
   entry: [
     'src/index.ts!',
+    'src/testing/tasks-testbed.ts!',
     'src/main.ts!',
     'src/cli/main.ts!',
     // Started as a thread, by the path of its built file.

@@ -97,9 +97,9 @@ export class Dispatcher {
     if (this.inFlight.size > 0) await new Promise<void>((resolve) => this.idle.push(resolve));
   }
 
-  /** Whether an attempt is under way, or its outcome not on record yet. */
-  get isBusy(): boolean {
-    return this.inFlight.size > 0;
+  /** Attempts under way, or whose outcome isn't on record yet. */
+  get attemptsInFlight(): number {
+    return [...this.inFlight.values()].reduce((sum, attempts) => sum + attempts, 0);
   }
 
   /** New limits, another state, or tasks purged: what is held may no longer be true. */
@@ -128,7 +128,7 @@ export class Dispatcher {
     const now = this.ports.clock.now();
     return {
       executedLastMinuteCount: this.executed.total(now),
-      concurrentDispatchesCount: [...this.inFlight.values()].reduce((sum, n) => sum + n, 0),
+      concurrentDispatchesCount: this.attemptsInFlight,
       effectiveExecutionRate: this.throttle.rate(maxDispatchesPerSecond, now),
     };
   }

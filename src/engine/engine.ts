@@ -96,6 +96,11 @@ export class Engine implements EngineApi {
     await this.queues.settled();
   }
 
+  /** How many were sent, or are about to be, and are not settled. */
+  get attemptsInFlight(): number {
+    return this.queues.attemptsInFlight;
+  }
+
   /** Stops dispatching for good; resolves once every attempt in flight is settled. */
   async drain(): Promise<void> {
     await this.queues.drain();

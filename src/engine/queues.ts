@@ -88,10 +88,17 @@ export class Queues {
   /** Resolves once every attempt in flight is settled, those included that begin meanwhile. */
   async settled(): Promise<void> {
     for (;;) {
-      const busy = [...this.live.values()].filter(({ dispatcher }) => dispatcher.isBusy);
-      if (busy.length === 0) return;
-      await Promise.all(busy.map(({ dispatcher }) => dispatcher.drained()));
+      const dispatchers = [...this.live.values()].map(({ dispatcher }) => dispatcher);
+      await Promise.all(dispatchers.map((dispatcher) => dispatcher.drained()));
+      if (this.attemptsInFlight === 0) return;
     }
+  }
+
+  get attemptsInFlight(): number {
+    return [...this.live.values()].reduce(
+      (n, { dispatcher }) => n + dispatcher.attemptsInFlight,
+      0,
+    );
   }
 
   /** Stops dispatching for good; resolves once every attempt in flight is settled. */

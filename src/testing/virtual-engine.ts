@@ -1,0 +1,52 @@
+/** The real engine on a virtual clock: it keeps its tasks in memory and opens no port. */
+import { MemoryStore } from '../adapters/memory-store.js';
+import { newSigningKey, OidcIssuer } from '../adapters/oidc-issuer.js';
+import { Engine } from '../engine/engine.js';
+import type { EngineEvents, Transport } from '../engine/ports.js';
+import type { EngineOptions, RunningEngine } from '../host/running-engine.js';
+import type { VirtualClock } from './virtual-clock.js';
+
+export interface VirtualEngine extends RunningEngine {
+  readonly engine: Engine;
+}
+
+/** A test process needs one; to make it takes longer than everything else here. */
+let signingKey: Promise<string> | undefined;
+
+/** Dispatches only between `engine.dispatch()` and `engine.hold()`, whatever the app asks for. */
+export async function virtualEngine(
+  { issuer = 'https://tasks.test' }: Pick<EngineOptions, 'issuer'>,
+  ports: {
+    readonly clock: VirtualClock;
+    readonly secret: string;
+    readonly transport: Transport & { close(): Promise<void> };
+    readonly onEvent: EngineEvents;
+  },
+): Promise<VirtualEngine> {
+  const { clock, transport, secret, onEvent } = ports;
+  const privateKey = await (signingKey ??= newSigningKey());
+  const tokens = await OidcIssuer.create({ issuer, privateKey, clock });
+  const store = new MemoryStore();
+  const engine = new Engine(
+    { clock, random: Math.random, store, transport, tokens, onEvent },
+    // Nothing leaves the process, so nothing can overhear a token.
+    { trustsHttp: () => true },
+  );
+  return {
+    engine,
+    api: engine,
+    url: issuer,
+    issuer,
+    secret,
+    // The guard fetches them like any others, but from the address itself.
+    jwksUrl: `data:application/json,${encodeURIComponent(JSON.stringify(tokens.jwks()))}`,
+    dispatch: async () => {},
+    // A handler that never settles would hold up the end of the test.
+    drain: async () => engine.hold(),
+    close: async () => {
+      engine.abandon();
+      await transport.close();
+      await store.close();
+    },
+  };
+}
