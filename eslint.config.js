@@ -7,7 +7,14 @@ import tseslint from 'typescript-eslint';
 import architecture from './eslint.architecture.js';
 
 export default defineConfig(
-  globalIgnores(['dist*/', 'coverage/', '.data/', 'bench/results/', 'test/architecture/fixtures/']),
+  globalIgnores([
+    'examples/',
+    'dist*/',
+    'coverage/',
+    '.data/',
+    'bench/results/',
+    'test/architecture/fixtures/',
+  ]),
   eslint.configs.recommended,
   {
     files: ['**/*.mjs'],

@@ -1,0 +1,150 @@
+/** The examples, installed from the packed package as a user would, built by tsc and run. */
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import type { ChildProcess } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const EXAMPLES = join(ROOT, 'examples');
+const run = promisify(execFile);
+
+const folder = mkdtempSync(join(tmpdir(), 'examples-'));
+const started: ChildProcess[] = [];
+
+/**
+ * The package as it is packed, beside what it needs: links to what this clone has installed, so
+ * that no network is asked.
+ */
+beforeAll(async () => {
+  const pack = ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder];
+  const { stdout } = await run('npm', pack, { cwd: ROOT });
+  await run('tar', ['-xzf', stdout.trim()], { cwd: folder });
+  const modules = join(ROOT, 'node_modules');
+  cpSync(join(folder, 'package'), join(folder, 'node_modules', 'nest-cloud-tasks'), {
+    recursive: true,
+  });
+  for (const name of readdirSync(modules)) {
+    if (!name.startsWith('.')) symlinkSync(join(modules, name), join(folder, 'node_modules', name));
+  }
+  cpSync(EXAMPLES, join(folder, 'examples'), { recursive: true });
+}, 120_000);
+
+afterEach(async () => {
+  for (const child of started.splice(0)) {
+    const ended = once(child, 'close');
+    child.kill('SIGTERM');
+    await ended;
+  }
+});
+
+afterAll(() => rmSync(folder, { recursive: true }));
+
+interface Running {
+  readonly url: string;
+  /** Resolves once a line matches. */
+  line(pattern: RegExp): Promise<string>;
+}
+
+async function start(
+  example: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>>,
+): Promise<Running> {
+  const child = spawn(process.execPath, args, {
+    cwd: join(folder, 'examples', example),
+    env: { PATH: process.env['PATH'], NO_COLOR: '1', ...env },
+  });
+  started.push(child);
+  let errors = '';
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  const lines: string[] = [];
+  const looks = new Set<() => void>();
+  createInterface(child.stdout).on('line', (line) => {
+    lines.push(line);
+    for (const look of looks) look();
+  });
+  const line = (pattern: RegExp) =>
+    new Promise<string>((resolve, reject) => {
+      const look = () => {
+        const found = lines.find((text) => pattern.test(text));
+        if (found !== undefined) resolve(found);
+      };
+      looks.add(look);
+      look();
+      child.once('close', () =>
+        reject(
+          new Error(`No line ${String(pattern)} of ${example}: ${lines.join('\n')} ${errors}`),
+        ),
+      );
+    });
+  const [url = ''] = /http:\/\/127\.0\.0\.1:\d+/.exec(await line(/on http:\/\/127/)) ?? [];
+  return { url, line };
+}
+
+async function build(example: string): Promise<void> {
+  const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+  const cwd = join(folder, 'examples', example);
+  const { stdout } = await run(process.execPath, [tsc], { cwd }).catch((error: unknown) => {
+    throw new Error(`${example} doesn't compile: ${(error as { stdout: string }).stdout}`);
+  });
+  expect(stdout).toBe('');
+}
+
+const embedded = (example: string) =>
+  start(example, ['dist/main.js'], { PORT: '0', ENGINE_PORT: '0' });
+
+async function post(url: string, body: unknown): Promise<number> {
+  const { status } = await fetch(url, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return status;
+}
+
+test('basic', async () => {
+  await build('basic');
+  const app = await embedded('basic');
+  expect(await post(`${app.url}/emails`, { to: 'a@example.com', subject: 'Hello' })).toBe(202);
+  await app.line(/To a@example\.com: Hello \(attempt 1\)/);
+  expect(await post(`${app.url}/emails`, { to: 'nobody', subject: 'Hello' })).toBe(400);
+  expect(await post(`${app.url}/tasks/send-email`, {})).toBe(401);
+}, 60_000);
+
+test('restaurant', async () => {
+  await build('restaurant');
+  const app = await embedded('restaurant');
+  const recipe = { ingredients: ['Pav', 'Bhaji'] };
+  expect(await post(`${app.url}/orders/Taj`, recipe)).toBe(202);
+  await app.line(/Taj cooks Pav and Bhaji/);
+  expect(await post(`${app.url}/orders/Caf%C3%A9/in/1ms`, recipe)).toBe(202);
+  await app.line(/Café cooks Pav and Bhaji/);
+}, 60_000);
+
+test('multi-queue', async () => {
+  await build('multi-queue');
+  const app = await embedded('multi-queue');
+  expect(await post(`${app.url}/newsletters`, { to: ['a@x.org', 'b@x.org'] })).toBe(202);
+  expect(await post(`${app.url}/codes`, { to: 'c@x.org' })).toBe(202);
+  await Promise.all([/Newsletter to a@/, /Newsletter to b@/, /Code to c@/].map(app.line));
+}, 60_000);
+
+test('api-and-worker', async () => {
+  await build('api-and-worker');
+  const cli = join(folder, 'node_modules', 'nest-cloud-tasks', 'dist', 'cli', 'main.js');
+  const flags = ['--port', '0', '--memory', '--queues', 'queues.yaml'];
+  const engine = await start('api-and-worker', [cli, 'engine', ...flags], {});
+  await engine.line(/Queue reports created/);
+  const env = { PORT: '0', CLOUD_TASKS_EMULATOR_HOST: new URL(engine.url).host };
+  const worker = await start('api-and-worker', ['dist/main.js'], env);
+  const api = await start('api-and-worker', ['dist/main.js'], { ...env, SERVICE_URL: worker.url });
+  expect(await post(`${api.url}/reports`, { title: 'October' })).toBe(202);
+  await worker.line(/Made October in process \d+/);
+  expect(await post(`${worker.url}/tasks/make`, { title: 'forged' })).toBe(401);
+}, 60_000);
