@@ -3,6 +3,7 @@ import { registerAs } from '@nestjs/config';
 import { existsSync } from 'node:fs';
 import { Environment } from './environment.js';
 import { isLoopback } from './loopback.js';
+import { platformOf } from './platform.js';
 import type { Variables } from './setting-names.js';
 import { refuseUnknownNames, SettingsError } from './setting-names.js';
 import type { ExternalOrigins } from './setting-origins.js';
@@ -53,10 +54,11 @@ export interface GoogleSettings {
 
 /** What the guard of the handlers accepts; what is absent follows from the rest. */
 export interface AuthSettings {
-  readonly mode: 'local' | 'oidc';
+  readonly mode: 'local' | 'oidc' | 'appengine';
   readonly audience?: string;
   readonly accounts: readonly string[];
   readonly issuer?: string;
+  readonly queues?: readonly string[];
 }
 
 export interface ExternalSettings {
@@ -190,22 +192,8 @@ function authSettings(
   variables: Variables,
   serviceAccount: string,
 ): AuthSettings {
-  const google = backend.kind === 'google';
-  const fallback = google ? 'oidc' : 'local';
-  const onAppEngine = google && variables['GAE_ENV'];
-  const wanted = env.text('AUTH_MODE') ?? (onAppEngine ? 'appengine' : fallback);
-  if (wanted === 'appengine' || wanted === 'cloud-run-iam') {
-    throw new SettingsError(
-      `AUTH_MODE=${wanted} is not supported by this version: set AUTH_MODE=oidc`,
-    );
-  }
-  const mode = env.oneOf('AUTH_MODE', ['local', 'oidc'], fallback);
-  if (mode === 'local' && google) {
-    env.refuse(
-      'AUTH_MODE',
-      "'oidc' with TASKS_BACKEND=google, since 'local' trusts the embedded engine",
-    );
-  }
+  const mode = authMode(env, backend.kind === 'google', variables);
+  const queues = env.queues('ALLOWED_QUEUES');
   const audience = env.matching('OIDC_AUDIENCE', /^[\x21-\x7e]+$/, 'one audience without spaces');
   const expected = "an https issuer such as 'https://accounts.google.com'";
   const issuer = env.text('OIDC_ISSUER');
@@ -219,7 +207,29 @@ function authSettings(
     ...(audience === undefined ? {} : { audience }),
     accounts: env.accounts('OIDC_ACCOUNTS') ?? [serviceAccount],
     ...(issuer === undefined ? {} : { issuer }),
+    ...(queues === undefined ? {} : { queues }),
   };
+}
+
+/** Each mode only where it is a check; nobody is let in by a header that anybody can send. */
+function authMode(env: Environment, google: boolean, variables: Variables): AuthSettings['mode'] {
+  const platform = platformOf(variables);
+  const onAppEngine = google && platform === 'app-engine-standard';
+  const fallback = onAppEngine ? 'appengine' : google ? 'oidc' : 'local';
+  const mode = env.oneOf('AUTH_MODE', ['local', 'oidc', 'appengine'], fallback);
+  if (mode === 'local' && google) {
+    env.refuse(
+      'AUTH_MODE',
+      "'oidc' with TASKS_BACKEND=google, since 'local' trusts the embedded engine",
+    );
+  }
+  if (mode === 'appengine' && !onAppEngine) {
+    env.refuse(
+      'AUTH_MODE',
+      "'appengine' on App Engine standard alone, where GAE_ENV is 'standard' and TASKS_BACKEND 'google'",
+    );
+  }
+  return mode;
 }
 
 function readProject(env: Environment, embedded: boolean): string {

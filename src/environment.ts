@@ -8,6 +8,9 @@ const SECRET: readonly SettingName[] = ['ENGINE_SECRET'];
 const ACCOUNT = /^[\x21-\x2b\x2d-\x3f\x41-\x7e]+@[\x21-\x2b\x2d-\x3f\x41-\x7e]+$/;
 const ACCOUNT_EXPECTED = "an address such as 'tasks@my-project.iam.gserviceaccount.com'";
 
+const QUEUE_ID = /^[A-Za-z0-9-]{1,100}$/;
+const QUEUE_ID_EXPECTED = 'a queue id of 1 to 100 letters, digits and hyphens';
+
 /** Every refusal names the variable, what was expected and what came. */
 export class Environment {
   constructor(private readonly variables: Variables) {}
@@ -45,6 +48,12 @@ export class Environment {
   accounts(name: SettingName): string[] | undefined {
     return this.list(name, (text) =>
       ACCOUNT.test(text) ? text : this.refuse(name, ACCOUNT_EXPECTED, text),
+    );
+  }
+
+  queues(name: SettingName): string[] | undefined {
+    return this.list(name, (text) =>
+      QUEUE_ID.test(text) ? text : this.refuse(name, QUEUE_ID_EXPECTED, text),
     );
   }
 

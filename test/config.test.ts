@@ -61,6 +61,7 @@ test('reads every setting', () => {
     OIDC_AUDIENCE: 'some-audience',
     OIDC_ACCOUNTS: 'c@d, e@f',
     OIDC_ISSUER: 'https://issuer.example',
+    ALLOWED_QUEUES: 'mail, sync',
     EXTERNAL_ORIGINS:
       'https://api.example.com, https://b.example.com;audience=https://b.example.com,http://127.0.0.1:9000',
     EXTERNAL_SERVICE_ACCOUNT: 'x@y',
@@ -90,6 +91,7 @@ test('reads every setting', () => {
       audience: 'some-audience',
       accounts: ['c@d', 'e@f'],
       issuer: 'https://issuer.example',
+      queues: ['mail', 'sync'],
     },
     external: {
       origins: [
@@ -100,6 +102,14 @@ test('reads every setting', () => {
       serviceAccount: 'x@y',
     },
   });
+});
+
+test('believes App Engine’s headers where App Engine is', () => {
+  const onStandard = { ...GOOGLE, GAE_ENV: 'standard' };
+  expect(readSettings(onStandard).auth.mode).toBe('appengine');
+  expect(readSettings({ ...onStandard, AUTH_MODE: 'oidc' }).auth.mode).toBe('oidc');
+  expect(readSettings({ ...GOOGLE, GAE_ENV: 'flex' }).auth.mode).toBe('oidc');
+  expect(readSettings({ ...GOOGLE, K_SERVICE: 'app' }).auth.mode).toBe('oidc');
 });
 
 test('takes an empty value for none, and PROJECT_ID before the platform’s', () => {
@@ -156,10 +166,10 @@ describe('names the variable, what was expected, and what came', () => {
       "SERVICE_ACCOUNT: expected an address such as 'tasks@my-project.iam.gserviceaccount.com', got 'me'",
     ],
     [{ OIDC_ACCOUNTS: 'a@b,,c@d' }, "OIDC_ACCOUNTS: expected no empty item, got 'a@b,,c@d'"],
-    [{ AUTH_MODE: 'off' }, "AUTH_MODE: expected one of local, oidc, got 'off'"],
+    [{ AUTH_MODE: 'off' }, "AUTH_MODE: expected one of local, oidc, appengine, got 'off'"],
     [
-      { AUTH_MODE: 'appengine' },
-      'AUTH_MODE=appengine is not supported by this version: set AUTH_MODE=oidc',
+      { ALLOWED_QUEUES: 'mail,a_b' },
+      "ALLOWED_QUEUES: expected a queue id of 1 to 100 letters, digits and hyphens, got 'a_b'",
     ],
     [
       { APP_ENGINE_HOSTS: 'default' },
@@ -229,9 +239,17 @@ describe('never fails open', () => {
     },
   );
 
-  test('does not read a headers-only mode on App Engine as anything else', () => {
-    expect(refusal({ ...GOOGLE, GAE_ENV: 'standard' })).toBe(
-      'AUTH_MODE=appengine is not supported by this version: set AUTH_MODE=oidc',
+  test.each<[Variables]>([
+    [{}],
+    [GOOGLE],
+    [{ ...GOOGLE, GAE_ENV: 'flex' }],
+    [{ ...GOOGLE, K_SERVICE: 'app' }],
+    // Set by hand, say, after reading what the mode asks for.
+    [{ ...GOOGLE, K_SERVICE: 'app', GAE_ENV: 'standard' }],
+    [{ TASKS_BACKEND: 'embedded', GAE_ENV: 'standard', PRODUCER_AUTH: 'none' }],
+  ])('8: believes App Engine’s headers on its standard environment alone: %j', (variables) => {
+    expect(refusal({ ...variables, AUTH_MODE: 'appengine' })).toMatch(
+      /^AUTH_MODE: expected 'appengine' on App Engine standard alone/,
     );
   });
 

@@ -6,7 +6,8 @@ export const AUTH_OPTIONS = Symbol('AUTH_OPTIONS');
 export interface AuthOptions {
   /**
    * `local`: the embedded engine's own tokens and signatures. `oidc`: ID tokens of Google, or of
-   * the issuer that is named.
+   * the issuer that is named. `appengine`: the headers that App Engine's front end keeps for
+   * itself; only on App Engine standard.
    */
   readonly mode: AuthMode;
   /** The one `aud` that is accepted, byte for byte. Asked for with each request that is checked. */
@@ -15,7 +16,12 @@ export interface AuthOptions {
   readonly accounts: readonly string[];
   /** `iss` to accept instead of the backend's; its keys are found by OIDC discovery. */
   readonly issuer?: string | undefined;
+  /**
+   * Ids of the queues whose tasks are let in. Absent, those of the handlers in mode `appengine`,
+   * where the queue's name is the proof, and any in the others.
+   */
+  readonly queues?: readonly string[] | undefined;
 }
 
-export const AUTH_MODES = ['local', 'oidc'] as const;
+export const AUTH_MODES = ['local', 'oidc', 'appengine'] as const;
 export type AuthMode = (typeof AUTH_MODES)[number];

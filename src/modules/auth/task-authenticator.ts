@@ -2,6 +2,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
+import { CloudTasksError } from '../../engine/errors.js';
 import {
   SIGNATURE_HEADER,
   SIGNATURE_VERSION,
@@ -9,13 +10,15 @@ import {
 } from '../../engine/dispatch-signature.js';
 import type { Clock } from '../../engine/ports.js';
 import type { Instant } from '../../engine/time.js';
+import { platformOf } from '../../platform.js';
 import { printable } from '../../printable.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
-import type { AuthOptions } from './auth-options.js';
+import { checkAppEngineHeaders } from './app-engine-dispatch.js';
+import type { AuthMode, AuthOptions } from './auth-options.js';
 import { AUTH_OPTIONS } from './auth-options.js';
 import { KeySet } from './key-set.js';
 import { OidcVerifier } from './oidc-verifier.js';
-import { Refusal, unauthenticated } from './refusal.js';
+import { forbidden, Refusal, unauthenticated } from './refusal.js';
 
 /** What is known of a request that was let in. */
 export interface VerifiedRequest {
@@ -37,6 +40,7 @@ export class TaskAuthenticator {
   private readonly issuers: readonly string[];
   private readonly keys: KeySet;
   private readonly secret: string | undefined;
+  private queues: ReadonlySet<string> | undefined;
   private verifier: OidcVerifier | undefined;
 
   constructor(
@@ -44,12 +48,19 @@ export class TaskAuthenticator {
     backend: QueueBackend,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
-    const { issuer, mode } = options;
+    const { issuer, mode, queues } = options;
+    checkPlatform(mode);
+    this.queues = queues && new Set(queues);
     const { issuers, jwksUrl, secret } = backend.proof;
     const isBackend = issuer === undefined || issuers.includes(issuer);
     this.issuers = isBackend ? issuers : [issuer];
     this.keys = new KeySet(isBackend ? { jwksUrl } : { issuer }, clock);
     this.secret = mode === 'local' ? secret : undefined;
+  }
+
+  /** Tells the queues of the handlers, once they are known: the default in mode `appengine`. */
+  handlersQueues(ids: ReadonlySet<string>): void {
+    if (this.options.mode === 'appengine') this.queues ??= ids;
   }
 
   /**
@@ -70,6 +81,7 @@ export class TaskAuthenticator {
     const arrivedAt = this.clock.now();
     try {
       const proven = await this.proveOrigin(request);
+      this.checkQueue(request, proven.headers);
       return { ...proven, arrivedAt, clock: this.clock };
     } catch (error) {
       const reason = error instanceof Refusal ? error.reason : 'the check itself failed';
@@ -83,6 +95,10 @@ export class TaskAuthenticator {
   private async proveOrigin(
     request: TaskRequest,
   ): Promise<Pick<VerifiedRequest, 'headers' | 'account'>> {
+    if (this.options.mode === 'appengine') {
+      checkAppEngineHeaders(request);
+      return { headers: 'x-appengine' };
+    }
     const signatures = request.headersDistinct[SIGNATURE_HEADER.toLowerCase()];
     if (this.secret !== undefined && signatures) {
       checkSignature(request, signatures, this.secret);
@@ -93,6 +109,14 @@ export class TaskAuthenticator {
     return { headers: 'x-cloudtasks', account: email };
   }
 
+  /** Of a request that is proven, or will be by its queue: whatever else it says is the backend's. */
+  private checkQueue(request: TaskRequest, kind: VerifiedRequest['headers']): void {
+    if (!this.queues && this.options.mode !== 'appengine') return;
+    const queue = single(request.headersDistinct[`${kind}-queuename`]);
+    if (queue !== undefined && this.queues?.has(queue)) return;
+    throw forbidden(`the queue ${printable(queue ?? '(none)', 100)} is not one of those let in`);
+  }
+
   private async makeVerifier(): Promise<OidcVerifier> {
     const { accounts } = this.options;
     const audience = await this.options.audience();
@@ -101,6 +125,17 @@ export class TaskAuthenticator {
       throw new Error('No audience or no account is configured.');
     }
     return new OidcVerifier(this.keys, { issuers: this.issuers, audience, accounts }, this.clock);
+  }
+}
+
+/** @throws CloudTasksError where the mode would believe what anybody can send */
+function checkPlatform(mode: AuthMode): void {
+  if (mode === 'appengine' && platformOf() !== 'app-engine-standard') {
+    throw new CloudTasksError(
+      'FAILED_PRECONDITION',
+      "Auth mode 'appengine' is safe on App Engine standard alone, whose front end strips forged headers: use 'oidc'.",
+      { field: 'auth.mode' },
+    );
   }
 }
 
