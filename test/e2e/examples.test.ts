@@ -48,7 +48,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 interface Running {
   readonly url: string;
   /** Resolves once a line matches. */
-  line(pattern: RegExp): Promise<string>;
+  readonly line: (pattern: RegExp) => Promise<string>;
 }
 
 async function start(
