@@ -17,7 +17,14 @@ export { TaskGuard } from './modules/auth/task-guard.js';
 // Delayed calls.
 export { InjectTasks } from './modules/tasks/task-decorators.js';
 export { Tasks } from './modules/tasks/tasks.js';
-export type { Delayed, DelayedCall, HandlerArguments, TaskRef } from './modules/tasks/tasks.js';
+export type {
+  Delayed,
+  DelayedCall,
+  HandlerArguments,
+  ManyOptions,
+  SettledTask,
+  TaskRef,
+} from './modules/tasks/tasks.js';
 export type { OnDuplicate, TaskDefaults, TaskOptions } from './modules/tasks/task-options.js';
 export type { OAuthOptions, OidcOptions, TaskTarget } from './modules/tasks/target-options.js';
 export type { TaskIdRule } from './modules/tasks/task-id.js';

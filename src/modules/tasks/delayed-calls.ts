@@ -1,5 +1,7 @@
 /** Makes the object that `@InjectTasks` injects: a controller's handlers as delayed calls. */
 import { Injectable } from '@nestjs/common';
+import type { ListOfArguments } from './delay-many.js';
+import { ManySender } from './delay-many.js';
 import { ExistingTasks } from './existing-tasks.js';
 import { HandlerRoutes } from './handler-routes.js';
 import { HandlerTarget } from './handler-target.js';
@@ -10,8 +12,9 @@ import type { ControllerClass, HandlerMark } from './task-metadata.js';
 import { handlersOf } from './task-metadata.js';
 import type { BaseOptions, ReadOptions, TaskOptions } from './task-options.js';
 import { mergeOptions, readTaskOptions } from './task-options.js';
+import type { OutgoingCall } from './task-sender.js';
 import { TaskSender } from './task-sender.js';
-import type { Delayed, DelayedCall, TaskRef, Tasks } from './tasks.js';
+import type { Delayed, DelayedCall, ManyOptions, Tasks } from './tasks.js';
 
 @Injectable()
 export class DelayedCalls {
@@ -21,6 +24,7 @@ export class DelayedCalls {
     private readonly routes: HandlerRoutes,
     private readonly target: HandlerTarget,
     private readonly sender: TaskSender,
+    private readonly many: ManySender,
     private readonly existing: ExistingTasks,
   ) {}
 
@@ -54,12 +58,25 @@ export class DelayedCalls {
     mark: HandlerMark,
   ): DelayedCall<unknown[]> {
     const handler = `${controller.name}.${method}`;
-    const naming = <Result>(work: () => Result): Result => namingHandler(handler, work);
     const withOptions = (options: ReadOptions): Delayed<unknown[]> => {
-      const merged = () => mergeOptions(this.routes.of(mark, handler).options, options);
+      const route = () => this.routes.of(mark, handler);
+      const merged = () => mergeOptions(route().options, options);
+      const naming = <Result>(work: () => Promise<Result>) => namingHandler(handler, work);
+      const delayMany = (list: ListOfArguments, given: ManyOptions<unknown[]> = {}) =>
+        naming(async () =>
+          this.many.send(list, given, merged(), {
+            handler,
+            call: async (args, all) => this.call(route(), args, all),
+          }),
+        );
       return {
         delay: (...args) =>
-          naming(async () => this.delay(this.routes.of(mark, handler), args, merged())),
+          naming(async () => {
+            const all = merged();
+            return this.sender.send(await this.call(route(), args, all), all);
+          }),
+        // Its two forms differ only in what the compiler is told of the answer.
+        delayMany: delayMany as Delayed<unknown[]>['delayMany'],
         cancel: (task) => naming(async () => this.existing.cancel(task, merged().queue)),
         runNow: (task) => naming(async () => this.existing.runNow(task, merged().queue)),
       };
@@ -67,17 +84,16 @@ export class DelayedCalls {
     return Object.freeze({
       ...withOptions({}),
       options: (options: TaskOptions) =>
-        Object.freeze(withOptions(naming(() => readTaskOptions(options)))),
+        Object.freeze(withOptions(namingHandler(handler, () => readTaskOptions(options)))),
     });
   }
 
-  private async delay(
+  private async call(
     route: HandlerRoute,
     args: readonly unknown[],
     options: BaseOptions,
-  ): Promise<TaskRef> {
+  ): Promise<OutgoingCall> {
     const request = rebuildRequest(route, args);
-    const target = () => this.target.of(request, options);
-    return this.sender.send({ ...request, target }, options);
+    return { ...request, isOurs: true, target: () => this.target.of(request, options) };
   }
 }

@@ -93,7 +93,7 @@ export const TASK_DEFAULTS = [
   'onDuplicate',
   'createTimeout',
 ] as const;
-const TASK_OPTIONS = [...TASK_DEFAULTS, 'scheduleTime'] as const;
+export const TASK_OPTIONS = [...TASK_DEFAULTS, 'scheduleTime'] as const;
 
 /** @throws CloudTasksError INVALID_ARGUMENT */
 export function readTaskDefaults(options: TaskDefaults): ReadOptions {

@@ -1,5 +1,7 @@
 /** The face of delayed calls: a handler's methods, each called later in place of now. */
+import type { CloudTasksError } from '../../engine/errors.js';
 import type { TaskContext } from './task-context.js';
+import type { TaskIdRule } from './task-id.js';
 import type { TaskOptions } from './task-options.js';
 
 /** A created task. */
@@ -44,6 +46,25 @@ export interface Delayed<Arguments extends readonly unknown[]> {
   delay(...args: Arguments): Promise<TaskRef>;
 
   /**
+   * Creates a task for each list of arguments, `concurrency` at a time. One that fails for a reason
+   * that may pass is tried again, five times in all, and never made twice: where no id is given,
+   * each task gets one here.
+   *
+   * @param list an array, or an iterable that makes the arguments on the way
+   * @returns a result for each call in the order of the list, as `Promise.allSettled` has them;
+   *   with `onResult` nothing, so that memory stays flat however long the list is
+   * @throws CloudTasksError INVALID_ARGUMENT for the options; what the list itself throws
+   */
+  delayMany(
+    list: Iterable<Arguments> | AsyncIterable<Arguments>,
+    options?: ManyOptions<Arguments> & { readonly onResult?: undefined },
+  ): Promise<SettledTask[]>;
+  delayMany(
+    list: Iterable<Arguments> | AsyncIterable<Arguments>,
+    options: ManyOptions<Arguments>,
+  ): Promise<void>;
+
+  /**
    * Deletes a task of this handler's queue (or of the `queue` among the options), so that it isn't
    * attempted again; an attempt in flight goes on.
    *
@@ -60,6 +81,24 @@ export interface Delayed<Arguments extends readonly unknown[]> {
    * @throws CloudTasksError NOT_FOUND when it has ended or never was
    */
   runNow(task: string | TaskRef): Promise<void>;
+}
+
+/** What became of one call of many. */
+export type SettledTask =
+  | { readonly status: 'fulfilled'; readonly value: TaskRef }
+  | { readonly status: 'rejected'; readonly reason: CloudTasksError };
+
+/** The options of tasks, and how many of them are made at once. */
+export interface ManyOptions<Arguments extends readonly unknown[]> extends Omit<
+  TaskOptions,
+  'taskId'
+> {
+  /** Gives each call its own id; or a rule. */
+  readonly taskId?: ((args: Arguments, index: number) => string) | TaskIdRule | undefined;
+  /** How many creates are under way at a time: 1 to 1000. Default 50. */
+  readonly concurrency?: number | undefined;
+  /** Called with each result as it comes, and waited for. */
+  readonly onResult?: ((result: SettledTask, index: number) => unknown) | undefined;
 }
 
 type Handler = (...args: never[]) => unknown;

@@ -1,6 +1,7 @@
 /** What must and must not compile: run by the type check of the whole project. */
 import type {
   DelayedCall,
+  SettledTask,
   TaskContext,
   TaskDefaults,
   TaskOptions,
@@ -106,3 +107,23 @@ export const existing: Promise<unknown>[] = [
 void tasks.send.cancel();
 // @ts-expect-error one id would make one task of all
 export const defaults: TaskDefaults = { taskId: 'welcome-42' };
+
+declare const emails: Email[];
+async function* stream(): AsyncGenerator<[Email]> {
+  yield [email];
+}
+export const many: Promise<SettledTask[]>[] = [
+  tasks.send.delayMany([[email], [email]]),
+  tasks.send.delayMany(emails.map((one) => [one])),
+  tasks.send.delayMany(stream(), { concurrency: 10 }),
+  tasks.send.options({ countdown: '5m' }).delayMany([[email]], { taskId: ([one]) => one.to }),
+];
+export const nothing: Promise<void> = tasks.send.delayMany(stream(), {
+  onResult: (result, index) => [result.status, index],
+});
+// @ts-expect-error arguments come as lists
+void tasks.send.delayMany([email]);
+// @ts-expect-error an argument is missing
+void tasks.send.delayMany([[]]);
+// @ts-expect-error one id would make one task of all
+void tasks.send.delayMany([[email]], { taskId: 'welcome-42' });
