@@ -5,9 +5,14 @@
 const FLOORS = [
   ['cloud-tasks'],
   ['auth'],
+  ['journal', 'payloads'],
+  ['dead-letters'],
   ['tasks'],
-  ['producer', 'health', 'relay', 'schedules', 'jobs', 'dashboard'],
+  ['producer'],
+  ['health', 'relay', 'schedules', 'jobs', 'dashboard'],
 ];
+/** The modules that may open something of the host's: the backend, the journal, large payloads. */
+const OPENERS = '^src/modules/(cloud-tasks|journal|payloads)/';
 
 const MODULES = FLOORS.flat().join('|');
 /** The app around the library: put together and started here, of no use to anybody else. */
@@ -85,7 +90,14 @@ const rings = [
     comment:
       'One place decides between the embedded engine and Google, and owns start and drain. A second place would start a second engine on the same data.',
     from: { path: '^src/modules/', pathNot: '^src/modules/cloud-tasks/' },
-    to: { path: '^src/host/' },
+    to: { path: '^src/host/(start|local|worker|running)-engine\\.ts$' },
+  },
+  {
+    name: 'modules-open-stores-in-one-place',
+    comment:
+      'What reaches a disk or a network is opened by the host, and asked for in one place each: the backend, the journal, the payload store. A second place would open it twice, with other options.',
+    from: { path: '^src/modules/', pathNot: OPENERS },
+    to: { path: '^src/host/', pathNot: '^src/host/(start|local|worker|running)-engine\\.ts$' },
   },
   {
     name: 'modules-know-the-engine-by-its-types',
