@@ -39,6 +39,13 @@ export class HandlerTarget {
     if (target !== 'http') {
       return { appEngineHttpRequest: { ...content, ...this.appEngine(path, target) } };
     }
+    if (this.settings.auth.mode === 'appengine') {
+      throw new CloudTasksError(
+        'FAILED_PRECONDITION',
+        "target: auth mode 'appengine' knows App Engine tasks alone, so it would refuse one by http.",
+        { field: 'target' },
+      );
+    }
     const url = `${await this.address.serviceUrl()}${path}`;
     checkUrlLength(url, request);
     return { httpRequest: { ...content, url, oidcToken: await this.oidcToken(token) } };
@@ -54,7 +61,7 @@ export class HandlerTarget {
   }
 
   private appEngine(relativeUri: string, target: Exclude<TaskTarget, 'http'>) {
-    if (this.settings.auth.mode !== 'local') {
+    if (!['local', 'appengine'].includes(this.settings.auth.mode)) {
       throw new CloudTasksError(
         'FAILED_PRECONDITION',
         `target: an App Engine task carries no token, so auth mode '${this.settings.auth.mode}' would refuse it.`,

@@ -62,8 +62,6 @@ export class TasksSettings {
     refuseUnknown(auth, AUTH, 'TasksModule, auth');
     // The embedded engine signs as whom the guard expects.
     this.cloudTasks = { ...options, engine: { issuer: auth.issuer, ...engine } };
-    const { queue = 'default', ...defaults } = readTaskDefaults(pick(rest, TASK_DEFAULTS));
-    this.defaults = { queue, ...defaults };
     this.serviceUrl = readServiceUrl(rest.serviceUrl);
     const embedded = backend === 'embedded';
     if (!embedded && rest.emulatorHost === undefined && this.serviceUrl === undefined) {
@@ -73,6 +71,10 @@ export class TasksSettings {
     const account = rest.serviceAccount ?? (embedded ? 'tasks@local' : undefined);
     this.serviceAccount = readAccount('serviceAccount', account);
     this.auth = readAuth(auth, embedded, this.serviceAccount);
+    const { queue = 'default', ...defaults } = readTaskDefaults(pick(rest, TASK_DEFAULTS));
+    // What the guard lets in: on App Engine nobody sends it a token.
+    const target = this.auth.mode === 'appengine' ? { target: 'app-engine' as const } : {};
+    this.defaults = { queue, ...target, ...defaults };
   }
 }
 

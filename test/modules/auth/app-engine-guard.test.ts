@@ -3,19 +3,28 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Body } from '@nestjs/common';
 import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
+import { startEngine } from '../../../src/host/start-engine.js';
 import type { TaskContext } from '../../../src/modules/tasks/task-context.js';
-import { Task, TaskController, TaskInfo } from '../../../src/modules/tasks/task-decorators.js';
+import {
+  Task,
+  TaskController,
+  TaskInfo,
+  tasksToken,
+} from '../../../src/modules/tasks/task-decorators.js';
+import type { Tasks } from '../../../src/modules/tasks/tasks.js';
 import type { TestApp } from '../../support/tasks-app.js';
 import { closeApps, EMBEDDED, startApp } from '../../support/tasks-app.js';
 import { ACCOUNT, AUDIENCE, TestIssuer } from '../../support/test-issuer.js';
 
 let calls: { body: unknown; task: TaskContext }[] = [];
+let called = Promise.withResolvers<unknown>();
 
 @TaskController('tasks', { queue: 'mail' })
 class Handlers {
   @Task('work')
   work(@Body() body: unknown, @TaskInfo() task: TaskContext): void {
     calls.push({ body, task });
+    called.resolve(task.taskId);
   }
 }
 
@@ -68,6 +77,7 @@ function statusOfRaw(port: string, ...lines: string[]): Promise<number> {
 
 beforeEach(() => {
   calls = [];
+  called = Promise.withResolvers();
 });
 afterEach(async () => {
   delete process.env['GAE_ENV'];
@@ -173,6 +183,28 @@ describe('on App Engine standard', () => {
     expect((await post(url, { Authorization: `Bearer ${token}` })).status).toBe(401);
     await issuer.close();
   });
+});
+
+test('.delay() makes App Engine tasks there, which come back with nothing but headers', async () => {
+  process.env['GAE_ENV'] = 'standard';
+  const engine = await startEngine({ dataDir: ':memory:', port: 0 });
+  const parent = 'projects/demo/locations/us-central1';
+  await engine.api.createQueue({ parent, queue: { name: `${parent}/queues/mail` } });
+  const { app, url } = await startApp(
+    { controllers: [Handlers] },
+    { ...GOOGLE, emulatorHost: engine.url },
+  );
+  await engine.dispatch({ default: url });
+  const { work } = app.get<Tasks<Handlers>>(tasksToken(Handlers));
+  const { taskId } = await work.delay({ by: 'gRPC' });
+  await called.promise;
+  expect(calls).toMatchObject([{ body: { by: 'gRPC' }, task: { queue: 'mail', taskId } }]);
+  await expect(work.options({ target: 'http' }).delay({})).rejects.toMatchObject({
+    code: 'FAILED_PRECONDITION',
+    field: 'target',
+  });
+  await closeApps();
+  await engine.close();
 });
 
 test('lets in tasks of the queues that are named, and of no other', async () => {
