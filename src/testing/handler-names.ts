@@ -1,25 +1,45 @@
 /** Names the handler that takes a task, as its author knows it: `EmailTasks.send`. */
+import type { Task } from '../engine/cloud-tasks-api.js';
+import type { Dispatch, DispatchTarget } from '../engine/ports.js';
 import type { HandlerRoute } from '../modules/tasks/rebuilt-request.js';
 
-export interface NamedRequest {
-  readonly method: string;
-  /** As the app sees it, with its query; undefined where it goes elsewhere. */
-  readonly path: string | undefined;
-  /** The whole address, where it goes elsewhere. */
-  readonly url: string;
-  readonly headers: Readonly<Record<string, string>>;
-}
+type NamedRequest = Pick<Dispatch, 'method' | 'target' | 'headers'>;
 
-/** @returns `EmailTasks.send`; `POST /path` of another route, `POST https://…` of another's */
-export function handlerName(routes: Iterable<HandlerRoute>, request: NamedRequest): string {
-  const { method, path, url } = request;
-  if (path === undefined) return `${method} ${url}`;
-  const [bare = ''] = path.split('?', 1);
-  for (const { handler, route, versionHeader } of routes) {
-    const isFor = route.handles(method) && route.match(bare) !== undefined;
-    if (isFor && (!versionHeader || hasHeader(request, ...versionHeader))) return handler;
+export class HandlerNames {
+  /**
+   * @param routes those of the app, once it is initialised
+   * @param pathOf the path that the app sees; undefined where the target is elsewhere
+   */
+  constructor(
+    private readonly routes: () => Iterable<HandlerRoute>,
+    private readonly pathOf: (target: DispatchTarget) => string | undefined,
+  ) {}
+
+  /** @returns `EmailTasks.send`; `POST /path` of another route, `POST https://…` of another app */
+  of(request: NamedRequest): string {
+    const { method, target } = request;
+    const path = this.pathOf(target)?.split('?', 1)[0];
+    if (path === undefined) return `${method} ${target.kind === 'http' ? target.url : ''}`;
+    for (const { handler, route, versionHeader } of this.routes()) {
+      const isFor = route.handles(method) && route.match(path) !== undefined;
+      if (isFor && (!versionHeader || hasHeader(request, ...versionHeader))) return handler;
+    }
+    return `${method} ${path}`;
   }
-  return `${method} ${bare}`;
+
+  ofTask({ httpRequest, appEngineHttpRequest }: Task): string {
+    if (httpRequest) {
+      const { url, httpMethod, headers } = httpRequest;
+      return this.of({ method: httpMethod, target: { kind: 'http', url }, headers });
+    }
+    const {
+      httpMethod: method = 'POST',
+      relativeUri = '/',
+      headers = {},
+    } = appEngineHttpRequest ?? {};
+    const place = { service: '', version: '', instance: '' };
+    return this.of({ method, target: { kind: 'app-engine', ...place, relativeUri }, headers });
+  }
 }
 
 function hasHeader({ headers }: NamedRequest, name: string, value: string): boolean {

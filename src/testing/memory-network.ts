@@ -1,11 +1,12 @@
 /** Takes tasks to the app under test over pairs of streams in memory, so that no port is needed. */
+import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
 import type { RequestInit, Response, buildConnector } from 'undici';
 import { Agent, fetch } from 'undici';
 import { HttpTransport } from '../adapters/http-transport.js';
-import type { Dispatch, DispatchResult, Transport } from '../engine/ports.js';
+import type { Dispatch, DispatchResult, DispatchTarget, Transport } from '../engine/ports.js';
 
 /** Where the app is, unless its options say otherwise. No such name can ever exist (RFC 6761). */
 export const APP_URL = 'http://app.test';
@@ -24,17 +25,18 @@ export type Outside = (call: OutsideCall) => number | Promise<number>;
 export class MemoryNetwork implements Transport {
   /** What was sent and isn't answered yet. */
   readonly inFlight = new Set<Dispatch>();
+  /** Told of what is sent, before it is. */
+  onSend: (dispatch: Dispatch) => void = () => undefined;
   /** Told of the body of each answer of the app, before its `send` resolves. */
   onAnswer: (dispatch: Dispatch, body: string) => void = () => undefined;
+  /** Signs App Engine tasks; of this network alone, so nobody has to know it. */
+  readonly secret = randomBytes(32).toString('hex');
   private readonly http: HttpTransport;
   private readonly agent: Agent;
   private server: Server | undefined;
   private base = APP_URL;
 
-  constructor(
-    secret: string,
-    private readonly outside: Outside | undefined,
-  ) {
+  constructor(private readonly outside: Outside | undefined) {
     const connect: buildConnector.connector = (_, callback) => {
       const { server } = this;
       // Not before it returns: undici isn't ready for that.
@@ -43,7 +45,7 @@ export class MemoryNetwork implements Transport {
         else callback(new Error('the app has not been initialised'), null);
       });
     };
-    this.http = new HttpTransport({ secret, connect });
+    this.http = new HttpTransport({ secret: this.secret, connect });
     this.http.setAppEngineHosts({ default: APP_URL });
     this.http.onResponse = (dispatch, { body }) =>
       this.onAnswer(dispatch, Buffer.from(body).toString());
@@ -58,8 +60,9 @@ export class MemoryNetwork implements Transport {
 
   async send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult> {
     this.inFlight.add(dispatch);
+    this.onSend(dispatch);
     try {
-      const path = this.pathOf(dispatch);
+      const path = this.pathOf(dispatch.target);
       if (path === undefined) return await this.sendOutside(dispatch);
       const { target } = dispatch;
       if (target.kind === 'app-engine') return await this.http.send(dispatch, signal);
@@ -72,7 +75,7 @@ export class MemoryNetwork implements Transport {
   }
 
   /** The path that the app sees; undefined where the task is not for the app. */
-  pathOf({ target }: Pick<Dispatch, 'target'>): string | undefined {
+  pathOf(target: DispatchTarget): string | undefined {
     if (target.kind === 'app-engine') return target.relativeUri;
     const { url } = target;
     if (!url.startsWith(this.base)) return undefined;

@@ -2,8 +2,10 @@
 import { MemoryStore } from '../adapters/memory-store.js';
 import { newSigningKey, OidcIssuer } from '../adapters/oidc-issuer.js';
 import { Engine } from '../engine/engine.js';
-import type { EngineEvents, Transport } from '../engine/ports.js';
+import type { EngineEvent } from '../engine/ports.js';
 import type { EngineOptions, RunningEngine } from '../host/running-engine.js';
+import type { AttemptLog } from './attempt-log.js';
+import type { MemoryNetwork } from './memory-network.js';
 import type { VirtualClock } from './virtual-clock.js';
 
 export interface VirtualEngine extends RunningEngine {
@@ -16,19 +18,21 @@ let signingKey: Promise<string> | undefined;
 /** Dispatches only between `engine.dispatch()` and `engine.hold()`, whatever the app asks for. */
 export async function virtualEngine(
   { issuer = 'https://tasks.test' }: Pick<EngineOptions, 'issuer'>,
-  ports: {
+  around: {
     readonly clock: VirtualClock;
-    readonly secret: string;
-    readonly transport: Transport & { close(): Promise<void> };
-    readonly onEvent: EngineEvents;
+    readonly network: MemoryNetwork;
+    readonly log: AttemptLog;
   },
 ): Promise<VirtualEngine> {
-  const { clock, transport, secret, onEvent } = ports;
+  const { clock, network, log } = around;
+  const onEvent = (event: EngineEvent) => {
+    if (event.type === 'attempt') log.ended(event, clock.now());
+  };
   const privateKey = await (signingKey ??= newSigningKey());
   const tokens = await OidcIssuer.create({ issuer, privateKey, clock });
   const store = new MemoryStore();
   const engine = new Engine(
-    { clock, random: Math.random, store, transport, tokens, onEvent },
+    { clock, random: Math.random, store, transport: network, tokens, onEvent },
     // Nothing leaves the process, so nothing can overhear a token.
     { trustsHttp: () => true },
   );
@@ -37,7 +41,7 @@ export async function virtualEngine(
     api: engine,
     url: issuer,
     issuer,
-    secret,
+    secret: network.secret,
     // The guard fetches them like any others, but from the address itself.
     jwksUrl: `data:application/json,${encodeURIComponent(JSON.stringify(tokens.jwks()))}`,
     dispatch: async () => {},
@@ -45,7 +49,7 @@ export async function virtualEngine(
     drain: async () => engine.hold(),
     close: async () => {
       engine.abandon();
-      await transport.close();
+      await network.close();
       await store.close();
     },
   };
