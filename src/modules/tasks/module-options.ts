@@ -4,6 +4,8 @@ import type { AuthMode } from '../auth/auth-options.js';
 import { AUTH_MODES } from '../auth/auth-options.js';
 import { platformOf } from '../../platform.js';
 import type { CloudTasksOptions } from '../cloud-tasks/cloud-tasks-options.js';
+import type { PayloadSettings, PayloadStoreOptions } from '../payloads/payload-options.js';
+import { BUCKET_OPTIONS, FOLDER_OPTIONS, readPayloadOptions } from '../payloads/payload-options.js';
 import type { BaseOptions, TaskDefaults } from './task-options.js';
 import { readTaskDefaults, TASK_DEFAULTS } from './task-options.js';
 import { isAccount } from './target-options.js';
@@ -22,6 +24,8 @@ export interface TasksModuleOptions extends CloudTasksOptions, TaskDefaults {
   /** As whom handlers are called. Default when embedded: `tasks@local`. */
   readonly serviceAccount?: string | undefined;
   readonly auth?: TasksAuthOptions | undefined;
+  /** Where bodies go that are too large for a task. Default: nowhere, so that they are refused. */
+  readonly payloadStore?: PayloadStoreOptions | undefined;
 }
 
 export interface TasksAuthOptions {
@@ -53,6 +57,8 @@ export class TasksSettings {
     readonly accounts: readonly string[];
   };
 
+  readonly payloads: PayloadSettings | undefined;
+
   /** @throws CloudTasksError INVALID_ARGUMENT naming the option */
   constructor(options: TasksModuleOptions) {
     refuseUnknown(options, KNOWN, 'TasksModule');
@@ -70,6 +76,7 @@ export class TasksSettings {
     }
     const account = rest.serviceAccount ?? (embedded ? 'tasks@local' : undefined);
     this.serviceAccount = readAccount('serviceAccount', account);
+    this.payloads = readPayloads(options.payloadStore);
     this.auth = readAuth(auth, embedded, this.serviceAccount);
     const { queue = 'default', ...defaults } = readTaskDefaults(pick(rest, TASK_DEFAULTS));
     // What the guard lets in: on App Engine nobody sends it a token.
@@ -93,7 +100,15 @@ const KNOWN = [
   'serviceUrl',
   'serviceAccount',
   'auth',
+  'payloadStore',
 ];
+
+function readPayloads(options: PayloadStoreOptions | undefined): PayloadSettings | undefined {
+  if (options === undefined) return undefined;
+  const isBucket = typeof options === 'object' && 'bucket' in options;
+  refuseUnknown(options, isBucket ? BUCKET_OPTIONS : FOLDER_OPTIONS, 'TasksModule, payloadStore');
+  return readPayloadOptions(options);
+}
 
 function readAuth(
   { mode, accounts, ...rest }: TasksAuthOptions,

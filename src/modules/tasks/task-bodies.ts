@@ -1,23 +1,35 @@
-/** Reads the bodies of task routes, up to a task's size, but only of callers that are verified. */
-import type { NextFunction, Request, Response } from 'express';
+/** Reads the bodies of task routes, also those kept apart from their task, of verified callers only. */
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import express from 'express';
 import type { IncomingMessage } from 'node:http';
 import type { TaskAuthenticator } from '../auth/task-authenticator.js';
+import type { Payloads } from '../payloads/payloads.js';
 import type { ExpressApp } from './registered-routes.js';
 import { registeredRoutes, useBeforeBodyParsers } from './registered-routes.js';
 import { handlerMark } from './task-metadata.js';
 
 /** A task's most; Nest's own parsers stop at 100 KB. */
-const limit = 1024 * 1024;
+const MOST_IN_TASK = 1024 * 1024;
 
 /** What came, byte for byte, for `@RawBody()` and for whoever checks a signature. */
 function verify(request: IncomingMessage & { rawBody?: Buffer }, _: unknown, bytes: Buffer): void {
   request.rawBody = bytes;
 }
 
-const json = express.json({ limit, verify, type: () => true, strict: false });
-const text = express.text({ limit, verify, type: () => true });
-const raw = express.raw({ limit, verify, type: () => true });
+interface Parsers {
+  readonly json: RequestHandler;
+  readonly text: RequestHandler;
+  readonly raw: RequestHandler;
+}
+
+function parsersUpTo(limit: number): Parsers {
+  const options = { limit, verify, type: () => true };
+  return {
+    json: express.json({ ...options, strict: false }),
+    text: express.text(options),
+    raw: express.raw(options),
+  };
+}
 
 /**
  * Stands before Nest's parsers, which leave a body alone that has been read. Who isn't verified is
@@ -28,9 +40,12 @@ const raw = express.raw({ limit, verify, type: () => true });
 export function readTaskBodies(
   app: ExpressApp,
   authenticator: TaskAuthenticator,
+  payloads: Payloads,
   versionsShareAPath: boolean,
 ): void {
   const routes = registeredRoutes(app);
+  const inTask = parsersUpTo(MOST_IN_TASK);
+  const keptApart = parsersUpTo(payloads.maxBytes ?? 0);
   /** Whether a handler takes the request, whatever its headers pick. */
   const isForTask = ({ method, path }: Request): boolean => {
     const matching = routes.filter((route) => route.handles(method) && route.match(path));
@@ -41,7 +56,12 @@ export function readTaskBodies(
   };
   useBeforeBodyParsers(app, (request: Request, response: Response, next: NextFunction) => {
     if (isForTask(request)) {
-      authenticator.verify(request).then(() => parse(request, response, next), next);
+      authenticator
+        .verify(request)
+        .then(() => payloads.restore(request))
+        .then((restored) => {
+          parse(restored ? keptApart : inTask, request, response, next);
+        }, next);
     } else {
       next();
     }
@@ -49,7 +69,12 @@ export function readTaskBodies(
 }
 
 /** JSON as its value, other text as a string, anything else as a `Buffer`, nothing as undefined. */
-function parse(request: Request, response: Response, next: NextFunction): void {
+function parse(
+  { json, text, raw }: Parsers,
+  request: Request,
+  response: Response,
+  next: NextFunction,
+): void {
   if (request.headers['content-length'] === '0') {
     // Taken in all the same, or Nest's parser would make `{}` of it.
     raw(request, response, (error?: unknown) => {

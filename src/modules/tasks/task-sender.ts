@@ -1,10 +1,9 @@
 /** Makes a task of a call and creates it: its name, its time, its size, what a duplicate means. */
 import { Inject, Injectable } from '@nestjs/common';
 import type { CloudTasksApi, TaskInput } from '../../engine/cloud-tasks-api.js';
-import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
+import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
 import { shortId, taskName } from '../../engine/resource-name.js';
-import { MAX_TASK_SIZE } from '../../engine/task-size.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
@@ -12,7 +11,7 @@ import type { CalledTarget } from './handler-target.js';
 import { firstAttempt } from './schedule-time.js';
 import type { Identified } from './task-id.js';
 import { idOf } from './task-id.js';
-import { inputSize } from './task-limits.js';
+import { TaskFitting } from './task-fitting.js';
 import type { BaseOptions } from './task-options.js';
 import type { TaskRef } from './tasks.js';
 
@@ -20,6 +19,8 @@ import type { TaskRef } from './tasks.js';
 export interface OutgoingCall extends Identified {
   /** Waited for within the `createTimeout`, since it may wait until the app listens. */
   target(): Promise<CalledTarget>;
+  /** Whether a handler of ours receives it, so that a large body may be kept apart from the task. */
+  readonly isOurs?: boolean;
   /** Says which of the arguments is the largest, for an error about the size of all. */
   largest(part: 'url' | 'body'): string;
 }
@@ -30,6 +31,7 @@ export class TaskSender {
     @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
     private readonly backend: QueueBackend,
     @Inject(CLOCK) private readonly clock: Clock,
+    private readonly fitting: TaskFitting,
   ) {}
 
   /** @throws CloudTasksError */
@@ -49,8 +51,14 @@ export class TaskSender {
             ? {}
             : { dispatchDeadline: options.dispatchDeadline }),
         };
-        checkSize(task, queue, now, call);
-        return this.api.createTask({ parent: queue, task });
+        const { isOurs = false } = call;
+        const fitting = await this.fitting.fit(task, {
+          queue,
+          now,
+          isOurs,
+          largest: (part) => call.largest(part),
+        });
+        return this.api.createTask({ parent: queue, task: fitting });
       });
       return refOf(created.name, options.queue, created.scheduleTime);
     } catch (error) {
@@ -87,14 +95,4 @@ function refOf(name: string, queue: string, scheduleTime: Instant): TaskRef {
     taskId: shortId(name),
     scheduleTime: new Date(scheduleTime / MILLISECOND),
   };
-}
-
-function checkSize(input: TaskInput, queue: string, now: Instant, call: OutgoingCall): void {
-  const size = inputSize(input, queue, now);
-  if (size > MAX_TASK_SIZE) {
-    throw invalidArgument(
-      `The arguments make a task of ${size} bytes; at most ${MAX_TASK_SIZE} are allowed${call.largest('body')}.`,
-      'task',
-    );
-  }
 }

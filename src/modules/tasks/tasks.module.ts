@@ -12,6 +12,8 @@ import type { AuthOptions } from '../auth/auth-options.js';
 import { TaskAuthenticator } from '../auth/task-authenticator.js';
 import { CloudTasksModule } from '../cloud-tasks/cloud-tasks.module.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { Payloads } from '../payloads/payloads.js';
+import { PayloadsModule } from '../payloads/payloads.module.js';
 import { DelayedCalls } from './delayed-calls.js';
 import { ExistingTasks } from './existing-tasks.js';
 import { HandlerAddress } from './handler-address.js';
@@ -20,6 +22,7 @@ import { HandlerTarget } from './handler-target.js';
 import { readTaskBodies } from './task-bodies.js';
 import { tasksToken } from './task-decorators.js';
 import { handlersOf } from './task-metadata.js';
+import { TaskFitting } from './task-fitting.js';
 import { TaskSender } from './task-sender.js';
 import type { TasksModuleOptions } from './module-options.js';
 import { TasksSettings } from './module-options.js';
@@ -43,7 +46,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
 @Global()
 @Module({
   imports: [DiscoveryModule],
-  providers: [HandlerRoutes, HandlerTarget, TaskSender, ExistingTasks, DelayedCalls],
+  providers: [HandlerRoutes, HandlerTarget, TaskFitting, TaskSender, ExistingTasks, DelayedCalls],
   exports: [DelayedCalls],
 })
 class TasksCoreModule implements OnModuleInit {
@@ -52,6 +55,7 @@ class TasksCoreModule implements OnModuleInit {
     private readonly calls: DelayedCalls,
     private readonly backend: QueueBackend,
     private readonly authenticator: TaskAuthenticator,
+    private readonly payloads: Payloads,
   ) {}
 
   /** @throws Error naming every handler that can't work */
@@ -61,7 +65,7 @@ class TasksCoreModule implements OnModuleInit {
     const express = this.routes.express();
     if (express) {
       this.calls.checkRegistered();
-      readTaskBodies(express, this.authenticator, this.routes.versionsShareAPath);
+      readTaskBodies(express, this.authenticator, this.payloads, this.routes.versionsShareAPath);
     }
     await this.backend.ensureQueues(queues);
   }
@@ -108,6 +112,11 @@ function withSettings(settings: DynamicModule): DynamicModule {
         imports: [settings],
         inject: [TasksSettings],
         useFactory: ({ cloudTasks }: TasksSettings) => cloudTasks,
+      }),
+      PayloadsModule.forRootAsync({
+        imports: [settings],
+        inject: [TasksSettings],
+        useFactory: ({ payloads }: TasksSettings) => ({ store: payloads }),
       }),
       AuthModule.forRootAsync({
         imports: [settings],
