@@ -3,6 +3,8 @@ import { randomBytes } from 'node:crypto';
 import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { duplexPair } from 'node:stream';
+// Not the global one, which a test may have replaced.
+import { setImmediate } from 'node:timers';
 import type { RequestInit, Response, buildConnector } from 'undici';
 import { Agent, fetch } from 'undici';
 import { HttpTransport } from '../adapters/http-transport.js';
@@ -40,7 +42,7 @@ export class MemoryNetwork implements Transport {
     const connect: buildConnector.connector = (_, callback) => {
       const { server } = this;
       // Not before it returns: undici isn't ready for that.
-      queueMicrotask(() => {
+      setImmediate(() => {
         if (server) callback(null, connectionTo(server));
         else callback(new Error('the app has not been initialised'), null);
       });
