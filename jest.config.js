@@ -21,5 +21,7 @@ export default {
   },
   setupFilesAfterEnv: ['<rootDir>/test/support/random-seed.ts'],
   showSeed: true,
+  // What waits for an event must not fail because the machine is busy with something else.
+  testTimeout: 60_000,
   workerIdleMemoryLimit: '1GB',
 };
