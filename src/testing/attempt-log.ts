@@ -55,14 +55,8 @@ export class AttemptLog {
 
 /** Why there was no answer. */
 function reasonOf(result: Ended['result']): string | undefined {
-  switch (result.kind) {
-    case 'response':
-      return undefined;
-    case 'deadline':
-      return 'the dispatch deadline passed';
-    case 'no-response':
-      return result.reason;
-  }
+  if (result.kind === 'response') return undefined;
+  return result.kind === 'deadline' ? 'the dispatch deadline passed' : result.reason;
 }
 
 /** Of `projects/p/locations/l/queues/q/tasks/t`: `q` and `t`. */

@@ -25,6 +25,10 @@ export class VirtualClock implements Clock {
     return { cancel: () => void this.waiting.delete(entry) };
   }
 
+  after(duration: Duration, callback: () => void): Timer {
+    return this.at(this.instant + duration, callback);
+  }
+
   /** How many timers are armed: none, when nothing is due. */
   get timers(): number {
     return this.waiting.size;
