@@ -189,6 +189,23 @@ const entries = [
     from: { path: '^src/' },
     to: { path: '^src/index\\.ts$' },
   },
+  {
+    name: 'the-test-kit-is-imported-by-nobody',
+    comment:
+      'nest-cloud-tasks/testing is an entry of the package: loaded by the tests of its users, never with their app.',
+    from: { path: '^src/', pathNot: '^src/testing/' },
+    to: { path: '^src/testing/' },
+  },
+  {
+    name: 'the-test-kit-is-a-host-of-its-own',
+    comment:
+      "It puts an engine together as the host does, and into a user's app as the modules do. Of the host it knows how a running engine looks, not how one is started, which would bring disks and ports along.",
+    from: { path: '^src/testing/' },
+    to: {
+      path: '^src/',
+      pathNot: ['^src/(testing|engine|adapters|modules)/', '^src/host/running-engine\\.ts$', PLAIN],
+    },
+  },
 ];
 
 const everywhere = [
