@@ -3,17 +3,15 @@ import { Injectable } from '@nestjs/common';
 import type { ListOfArguments } from './delay-many.js';
 import { ManySender } from './delay-many.js';
 import { ExistingTasks } from './existing-tasks.js';
+import { HandlerCalls } from './handler-call.js';
 import { HandlerRoutes } from './handler-routes.js';
-import { HandlerTarget } from './handler-target.js';
 import { namingHandler } from './handler-error.js';
-import type { HandlerRoute } from './rebuilt-request.js';
-import { rebuildRequest } from './rebuilt-request.js';
 import type { ControllerClass, HandlerMark } from './task-metadata.js';
 import { handlersOf } from './task-metadata.js';
-import type { BaseOptions, ReadOptions, TaskOptions } from './task-options.js';
+import type { ReadOptions, TaskOptions } from './task-options.js';
 import { mergeOptions, readTaskOptions } from './task-options.js';
-import type { OutgoingCall } from './task-sender.js';
 import { TaskSender } from './task-sender.js';
+import { TaskStatuses } from './task-statuses.js';
 import type { Delayed, DelayedCall, ManyOptions, Tasks } from './tasks.js';
 
 @Injectable()
@@ -22,10 +20,11 @@ export class DelayedCalls {
 
   constructor(
     private readonly routes: HandlerRoutes,
-    private readonly target: HandlerTarget,
+    private readonly calls: HandlerCalls,
     private readonly sender: TaskSender,
     private readonly many: ManySender,
     private readonly existing: ExistingTasks,
+    private readonly statuses: TaskStatuses,
   ) {}
 
   /** A plain frozen object: a catch-all proxy would have a `then`, and Nest awaits providers. */
@@ -66,18 +65,20 @@ export class DelayedCalls {
         naming(async () =>
           this.many.send(list, given, merged(), {
             handler,
-            call: async (args, all) => this.call(route(), args, all),
+            call: async (args, all) => this.calls.of(route(), args, all),
           }),
         );
       return {
         delay: (...args) =>
           naming(async () => {
             const all = merged();
-            return this.sender.send(await this.call(route(), args, all), all);
+            return this.sender.send(await this.calls.of(route(), args, all), all);
           }),
         // Its two forms differ only in what the compiler is told of the answer.
         delayMany: delayMany as Delayed<unknown[]>['delayMany'],
         cancel: (task) => naming(async () => this.existing.cancel(task, merged().queue)),
+        status: (task) =>
+          naming(async () => this.statuses.of(this.existing.nameOf(task, merged().queue))),
         runNow: (task) => naming(async () => this.existing.runNow(task, merged().queue)),
       };
     };
@@ -86,14 +87,5 @@ export class DelayedCalls {
       options: (options: TaskOptions) =>
         Object.freeze(withOptions(namingHandler(handler, () => readTaskOptions(options)))),
     });
-  }
-
-  private async call(
-    route: HandlerRoute,
-    args: readonly unknown[],
-    options: BaseOptions,
-  ): Promise<OutgoingCall> {
-    const request = rebuildRequest(route, args);
-    return { ...request, isOurs: true, target: () => this.target.of(request, options) };
   }
 }

@@ -8,11 +8,14 @@ import {
   Inject,
   Post,
   UseGuards,
+  UseInterceptors,
 } from '@nestjs/common';
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import type { ServerResponse } from 'node:http';
 import { CloudTasksError } from '../../engine/errors.js';
 import { TaskGuard } from '../auth/task-guard.js';
+import { deliverable } from './delivery.js';
+import { HandlerInterceptor } from './handler-interceptor.js';
 import type { TaskContext } from './task-context.js';
 import type { ControllerClass } from './task-metadata.js';
 import { markController, markHandler } from './task-metadata.js';
@@ -47,15 +50,18 @@ export function TaskController(
 export function Task(path: string, options: TaskDefaults = {}): MethodDecorator {
   return (target, name, descriptor) => {
     const where = `${target.constructor.name}.${String(name)}`;
-    const method: unknown = descriptor.value;
-    if (typeof method !== 'function') throw new Error(`@Task of ${where}: not a method.`);
+    const value: unknown = descriptor.value;
+    if (typeof value !== 'function') throw new Error(`@Task of ${where}: not a method.`);
     // Nest awaits what it injects, and would wait for this one for ever.
     if (name === 'then') throw new Error(`@Task of ${where}: a handler can't be called 'then'.`);
-    markHandler(method, readAt(`@Task of ${where}`, options));
+    const method = deliverable(value as Parameters<typeof deliverable>[0]);
+    descriptor.value = method as typeof descriptor.value;
+    markHandler(method, { options: readAt(`@Task of ${where}`, options), path });
     if (!Reflect.hasMetadata(HTTP_CODE_METADATA, method)) {
       HttpCode(200)(target, name, descriptor);
     }
-    applyDecorators(Post(path), UseGuards(TaskGuard))(target, name, descriptor);
+    const route = [Post(path), UseGuards(TaskGuard), UseInterceptors(HandlerInterceptor)];
+    applyDecorators(...route)(target, name, descriptor);
   };
 }
 

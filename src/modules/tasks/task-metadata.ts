@@ -10,6 +10,8 @@ const HANDLER = 'nest-cloud-tasks:handler';
  */
 export interface HandlerMark {
   readonly options: ReadOptions;
+  /** That of its `@Task`. */
+  readonly path?: string;
 }
 
 export type ControllerClass = abstract new (...args: never[]) => object;
@@ -22,8 +24,8 @@ export function controllerOptions(controller: object): ReadOptions {
   return (Reflect.getMetadata(CONTROLLER, controller) as ReadOptions | undefined) ?? {};
 }
 
-export function markHandler(method: object, options: ReadOptions): void {
-  Reflect.defineMetadata(HANDLER, Object.freeze({ options }), method);
+export function markHandler(method: object, mark: HandlerMark): void {
+  Reflect.defineMetadata(HANDLER, Object.freeze({ ...mark }), method);
 }
 
 /** @param callback a handler's method, or what Nest registered for it */

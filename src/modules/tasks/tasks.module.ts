@@ -14,15 +14,19 @@ import { CloudTasksModule } from '../cloud-tasks/cloud-tasks.module.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { Payloads } from '../payloads/payloads.js';
 import { PayloadsModule } from '../payloads/payloads.module.js';
+import { ManySender } from './delay-many.js';
 import { DelayedCalls } from './delayed-calls.js';
 import { ExistingTasks } from './existing-tasks.js';
 import { HandlerAddress } from './handler-address.js';
+import { HandlerCalls } from './handler-call.js';
 import { HandlerRoutes } from './handler-routes.js';
 import { HandlerTarget } from './handler-target.js';
 import { readTaskBodies } from './task-bodies.js';
 import { tasksToken } from './task-decorators.js';
 import { handlersOf } from './task-metadata.js';
 import { TaskFitting } from './task-fitting.js';
+import { PlainTarget } from './plain-target.js';
+import { TaskProducer } from './task-producer.js';
 import { TaskSender } from './task-sender.js';
 import type { TasksModuleOptions } from './module-options.js';
 import { TasksSettings } from './module-options.js';
@@ -46,8 +50,19 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
 @Global()
 @Module({
   imports: [DiscoveryModule],
-  providers: [HandlerRoutes, HandlerTarget, TaskFitting, TaskSender, ExistingTasks, DelayedCalls],
-  exports: [DelayedCalls],
+  providers: [
+    HandlerRoutes,
+    HandlerTarget,
+    HandlerCalls,
+    PlainTarget,
+    TaskProducer,
+    TaskFitting,
+    TaskSender,
+    ManySender,
+    ExistingTasks,
+    DelayedCalls,
+  ],
+  exports: [DelayedCalls, TaskProducer],
 })
 class TasksCoreModule implements OnModuleInit {
   constructor(
