@@ -58,6 +58,7 @@ function tasksOptions(app: Settings): TasksModuleOptions {
     serviceUrl: app.serviceUrl,
     serviceAccount: app.serviceAccount,
     auth,
+    queuesFile: app.queuesFile,
     ...(backend.kind === 'google'
       ? { emulatorHost: backend.emulatorHost }
       : {
@@ -70,7 +71,6 @@ function tasksOptions(app: Settings): TasksModuleOptions {
             thread: backend.thread,
           },
           appEngineHosts: backend.appEngineHosts,
-          queuesFile: backend.queuesFile,
         }),
   };
 }

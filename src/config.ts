@@ -9,15 +9,14 @@ import { refuseUnknownNames, SettingsError } from './setting-names.js';
 import type { ExternalOrigins } from './setting-origins.js';
 import { readAppEngineHosts, readExternalOrigins } from './setting-origins.js';
 
-/** Read where it is there. */
-const QUEUES_FILE = 'tasks.config.yaml';
-
 /** What the app runs with. Of a kind's own settings nothing is there when it isn't used. */
 export interface Settings {
   readonly host: string;
   /** 0 picks a free one. */
   readonly port: number;
   readonly backend: EmbeddedSettings | GoogleSettings;
+  /** Queues to create and update at the start, on Google to compare with; absent, the default. */
+  readonly queuesFile?: string;
   readonly projectId: string;
   readonly location: string;
   /** The queue of tasks that name none. */
@@ -40,8 +39,6 @@ export interface EmbeddedSettings {
   readonly secret?: string;
   /** Base address by App Engine service; without `default` that is the app's own. */
   readonly appEngineHosts: Readonly<Record<string, string>>;
-  /** Queues to create and update at the start. */
-  readonly queuesFile?: string;
   /** No variable sets it: the app's engine has a thread of its own. */
   readonly thread?: 'same';
 }
@@ -110,6 +107,7 @@ export function readSettings(variables: Variables): Settings {
         /^[A-Za-z0-9-]{1,100}$/,
         'a queue id of 1 to 100 letters, digits and hyphens',
       ) ?? 'default',
+    ...queuesFile(env),
     ...(serviceUrl === undefined ? {} : { serviceUrl }),
     serviceAccount,
     auth,
@@ -151,10 +149,6 @@ function embeddedSettings(env: Environment): EmbeddedSettings {
     /^[\x21-\x7e]{32,512}$/,
     'at least 32 printable characters without spaces',
   );
-  const queuesFile = env.text('QUEUES_FILE') ?? (existsSync(QUEUES_FILE) ? QUEUES_FILE : undefined);
-  if (queuesFile !== undefined && !existsSync(queuesFile)) {
-    env.refuse('QUEUES_FILE', 'a file that exists');
-  }
   return {
     kind: 'embedded',
     host: env.matching('ENGINE_HOST', HOST_NAME, "an address such as '127.0.0.1'") ?? '127.0.0.1',
@@ -162,7 +156,6 @@ function embeddedSettings(env: Environment): EmbeddedSettings {
     dataDir: env.text('DATA_DIR') ?? './.data',
     ...(secret === undefined ? {} : { secret }),
     appEngineHosts: readAppEngineHosts(env),
-    ...(queuesFile === undefined ? {} : { queuesFile }),
   };
 }
 
@@ -173,7 +166,6 @@ function googleSettings(env: Environment): GoogleSettings {
     'ENGINE_SECRET',
     'DATA_DIR',
     'APP_ENGINE_HOSTS',
-    'QUEUES_FILE',
   ] as const) {
     if (env.isSet(name))
       env.refuse(name, 'nothing with TASKS_BACKEND=google, which has no embedded engine');
@@ -230,6 +222,13 @@ function authMode(env: Environment, google: boolean, variables: Variables): Auth
     );
   }
   return mode;
+}
+
+function queuesFile(env: Environment): Pick<Settings, 'queuesFile'> {
+  const file = env.text('QUEUES_FILE');
+  if (file === undefined) return {};
+  if (!existsSync(file)) env.refuse('QUEUES_FILE', 'a file that exists');
+  return { queuesFile: file };
 }
 
 function readProject(env: Environment, embedded: boolean): string {

@@ -79,8 +79,8 @@ test('reads every setting', () => {
       dataDir: '/data',
       secret: 's'.repeat(32),
       appEngineHosts: { default: 'http://127.0.0.1:8080', worker: 'http://127.0.0.1:8081' },
-      queuesFile: 'package.json',
     },
+    queuesFile: 'package.json',
     projectId: 'other',
     location: 'europe-west1',
     queueName: 'mine',
@@ -304,6 +304,37 @@ describe('never fails open', () => {
   });
 });
 
+describe('STORE_URL', () => {
+  const expected =
+    "STORE_URL: expected a store such as 'sqlite:./.data/journal.sqlite', 'redis://host:6379/0' or 'postgres://user@host:5432/database', got ";
+
+  test.each(['sqlite:./j.sqlite', 'redis://h:1', 'postgres://u:p@h/db'])('takes %s', (store) => {
+    expect(readSettings({ STORE_URL: store }).store).toBe(store);
+  });
+
+  test('is no address of another kind', () => {
+    expect(refusal({ STORE_URL: 'mysql://h/db' })).toBe(`${expected}'mysql://h/db'`);
+  });
+
+  test('is never shown with a password', () => {
+    expect(refusal({ STORE_URL: 'redis://:secret@' })).toBe(`${expected}another value (not shown)`);
+  });
+
+  test('is no file on Google, unless there is an emulator on this machine', () => {
+    const store = { STORE_URL: 'sqlite:./j.sqlite' };
+    const needed =
+      'STORE_URL: expected a server that all instances share, redis:// or postgres://, ';
+    expect(refusal({ ...GOOGLE, ...store })).toBe(`${needed}on Google, got 'sqlite:./j.sqlite'`);
+    const emulator = { ...GOOGLE, ...store, CLOUD_TASKS_EMULATOR_HOST: '127.0.0.1:8123' };
+    expect(readSettings(emulator).store).toBe('sqlite:./j.sqlite');
+    expect(refusal({ ...emulator, K_SERVICE: 'app' })).toContain('where a file vanishes');
+    expect(readSettings({ ...GOOGLE, STORE_URL: 'redis://10.0.0.1' }).store).toBe(
+      'redis://10.0.0.1',
+    );
+    expect(readSettings(GOOGLE).store).toBeUndefined();
+  });
+});
+
 describe('unknown names', () => {
   test.each<[string, string]>([
     ['PROJECT', 'PROJECT is not a setting, did you mean PROJECT_ID?'],
@@ -318,7 +349,6 @@ describe('unknown names', () => {
     ['OIDC_SUBJECTS', 'OIDC_SUBJECTS is not a setting: leave it out'],
     ['ENGINE_THREADS', 'ENGINE_THREADS is not a setting: leave it out'],
     ['ROLE', 'ROLE is not supported by this version: leave it out'],
-    ['STORE_URL', 'STORE_URL is not supported by this version: leave it out'],
   ])('refuses %s', (name, message) => {
     expect(refusal({ [name]: 'x' })).toBe(message);
   });

@@ -1,5 +1,5 @@
 /** Opens Google's client: where it connects to, and with which credentials. */
-import type { CloudTasksClient } from '@google-cloud/tasks';
+import type { v2, v2beta3 } from '@google-cloud/tasks';
 import { CloudTasksError, invalidArgument } from '../engine/errors.js';
 import { toCloudTasksError } from './google-error.js';
 
@@ -13,16 +13,30 @@ export interface GoogleOptions {
   readonly fallback?: boolean;
 }
 
-export async function openClient({
-  emulatorHost,
-  fallback = false,
-}: GoogleOptions): Promise<CloudTasksClient> {
+export async function openClient(options: GoogleOptions): Promise<v2.CloudTasksClient> {
+  const given = await clientOptions(options);
+  const { v2 } = await import('@google-cloud/tasks');
+  return opened(new v2.CloudTasksClient(given));
+}
+
+/** For what v2 can't say. */
+export async function openBetaClient(options: GoogleOptions): Promise<v2beta3.CloudTasksClient> {
+  const given = await clientOptions(options);
+  const { v2beta3 } = await import('@google-cloud/tasks');
+  return opened(new v2beta3.CloudTasksClient(given));
+}
+
+async function clientOptions({ emulatorHost, fallback = false }: GoogleOptions) {
   const address = emulatorHost === undefined ? undefined : parseAddress(emulatorHost);
-  const { CloudTasksClient } = await import('@google-cloud/tasks');
-  const client = new CloudTasksClient({
+  return {
     ...(address ? await emulatorOptions(address) : {}),
     ...(fallback ? { fallback } : {}),
-  });
+  };
+}
+
+async function opened<Client extends { initialize(): Promise<unknown> }>(
+  client: Client,
+): Promise<Client> {
   try {
     // Left to the first call, a failure here would be an unhandled rejection besides that call's.
     await client.initialize();

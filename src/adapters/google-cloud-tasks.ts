@@ -4,10 +4,11 @@ import { CloudTasksError } from '../engine/errors.js';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND, SECOND } from '../engine/time.js';
 import type { GoogleOptions } from './google-client.js';
-import { openClient } from './google-client.js';
+import { openBetaClient, openClient } from './google-client.js';
 import { toCloudTasksError } from './google-error.js';
 import { unaskable } from './google-rest-names.js';
 import { policyFromWire, policyToWire } from './wire-iam.js';
+import { betaMask, betaQueueFromWire, betaQueueToWire } from './wire-queue-beta.js';
 import { queueFromWire, queueToWire } from './wire-queue.js';
 import { taskFromWire, taskToWire, viewToWire } from './wire-task.js';
 import { toInt32, toMask } from './wire.js';
@@ -30,6 +31,8 @@ export async function googleCloudTasks(
 ): Promise<CloudTasksApi & { close(): Promise<void> }> {
   const client = await openClient(options);
   let closed = false;
+  let opening: ReturnType<typeof openBetaClient> | undefined;
+  const beta = () => (opening ??= openBetaClient(options));
   const failure = (error: unknown, verb: string, request: unknown) => {
     if (closed) {
       const message = 'The Cloud Tasks client is closed.';
@@ -43,15 +46,30 @@ export async function googleCloudTasks(
       const [queues, , answer] = await client.listQueues(wire, onePage());
       return { queues: queues.map(queueFromWire), ...nextPage(answer) };
     },
-    getQueue: async (request) => {
+    getQueue: async ({ version, ...request }) => {
+      if (version === 'v2beta3') {
+        const wire = { name: request.name, readMask: betaMask(request.readMask) };
+        const [queue] = await (await beta()).getQueue(wire, idempotent());
+        return betaQueueFromWire(queue);
+      }
       const [queue] = await client.getQueue(request, idempotent());
       return queueFromWire(queue);
     },
-    createQueue: async ({ parent, queue }) => {
+    createQueue: async ({ parent, queue, version }) => {
+      if (version === 'v2beta3') {
+        const wire = { parent, queue: betaQueueToWire(queue) };
+        const [created] = await (await beta()).createQueue(wire, once());
+        return betaQueueFromWire(created);
+      }
       const [created] = await client.createQueue({ parent, queue: queueToWire(queue) }, once());
       return queueFromWire(created);
     },
-    updateQueue: async ({ queue, updateMask }) => {
+    updateQueue: async ({ queue, updateMask, version }) => {
+      if (version === 'v2beta3') {
+        const wire = { queue: betaQueueToWire(queue), updateMask: betaMask(updateMask) };
+        const [updated] = await (await beta()).updateQueue(wire, once());
+        return betaQueueFromWire(updated);
+      }
       const wire = { queue: queueToWire(queue), updateMask: toMask(updateMask) };
       const [updated] = await client.updateQueue(wire, once());
       return queueFromWire(updated);
@@ -116,7 +134,7 @@ export async function googleCloudTasks(
     },
     close: async () => {
       closed = true;
-      await client.close();
+      await Promise.all([client.close(), opening?.then((client) => client.close())]);
     },
   });
 }

@@ -9,8 +9,16 @@ import type {
 } from '../engine/cloud-tasks-api.js';
 import { refusal } from '../engine/error-catalogue.js';
 import { httpTargetFromWire, httpTargetToWire } from './wire-http-target.js';
-import { queueInputFromWire, queueToWire } from './wire-queue.js';
-import { fromDuration, fromMask, present, toDuration, toTimestamp, WireEnum } from './wire.js';
+import { queueFromWire, queueInputFromWire, queueToWire } from './wire-queue.js';
+import {
+  fromDuration,
+  fromMask,
+  present,
+  toDuration,
+  toMask,
+  toTimestamp,
+  WireEnum,
+} from './wire.js';
 
 type WireQueue = google.cloud.tasks.v2beta3.IQueue;
 
@@ -49,6 +57,31 @@ export function betaQueueInputFromWire(wire: WireQueue): QueueInput {
     tombstoneTtl: fromDuration(wire.tombstoneTtl, 'queue.tombstoneTtl'),
     type: TYPES.from(wire.type, 'queue.type'),
   });
+}
+
+/** As a server answered it, but for its statistics. */
+export function betaQueueFromWire(wire: WireQueue): Queue {
+  const { appEngineHttpQueue, state, ...shared } = wire;
+  const { appEngineRoutingOverride = null } = appEngineHttpQueue ?? {};
+  return present<Queue>({
+    ...queueFromWire({ ...shared, appEngineRoutingOverride }),
+    state: STATES.from(state, 'queue.state') ?? 'RUNNING',
+    httpTarget: wire.httpTarget ? httpTargetFromWire(wire.httpTarget) : undefined,
+    taskTtl: fromDuration(wire.taskTtl, 'queue.taskTtl'),
+    tombstoneTtl: fromDuration(wire.tombstoneTtl, 'queue.tombstoneTtl'),
+  });
+}
+
+/** CloudTasksApi's paths as this version names them, for a request. */
+export function betaMask(paths: readonly string[] | undefined) {
+  return toMask(
+    paths?.map((path) =>
+      path.replace(
+        /^appEngineRoutingOverride(?![^.])/,
+        'appEngineHttpQueue.appEngineRoutingOverride',
+      ),
+    ),
+  );
 }
 
 /** The paths as this version names them; `stats` must be among them to be answered. */

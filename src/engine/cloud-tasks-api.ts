@@ -216,6 +216,8 @@ export interface GetQueueRequest {
   name: string;
   /** `stats` is answered only where it is named here. */
   readMask?: string[];
+  /** By v2, the default, Google leaves out what only v2beta3 has. */
+  version?: ApiVersion;
 }
 
 export interface CreateQueueRequest {

@@ -1,13 +1,13 @@
-/** Reads queues from a YAML file, in whichever of its three forms it is written. */
+/** Reads queues from a YAML file, in whichever of its three forms it is written, or from options. */
 import { readFileSync } from 'node:fs';
 import { CloudTasksError } from '../engine/errors.js';
 import { newQueue } from '../engine/queue.js';
 import { printable } from '../printable.js';
-import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
+import type { PlannedQueue, QueueSettings, QueuesPlan } from './queues-plan.js';
 import { readOwnForm } from './queues-own-form.js';
 import { readQueueYaml } from './queues-queue-yaml.js';
 import { readResources } from './queues-resources.js';
-import { parseYaml } from './yaml-place.js';
+import { parseYaml, placeOf } from './yaml-place.js';
 
 /** How each form is known, by the one key that only it has. */
 const FORMS = {
@@ -21,12 +21,12 @@ const FORMS = {
  * @throws CloudTasksError INVALID_ARGUMENT with one line: the file, the line in it, the field, what
  *   was expected and what came.
  */
-export function readQueuesFile(path: string): QueuesPlan {
+export function readQueuesFile(path: string): QueuesPlan<PlannedQueue> {
   return planQueues(contentOf(path), path);
 }
 
 /** The same, of the file's content. */
-export function planQueues(content: string, file: string): QueuesPlan {
+export function planQueues(content: string, file: string): QueuesPlan<PlannedQueue> {
   const root = parseYaml(content, printable(file, 200));
   if (root.isNothing) root.refuse('queues:, queue: or resources:');
   const names = new Set(root.entries().map(([name]) => name));
@@ -39,14 +39,26 @@ export function planQueues(content: string, file: string): QueuesPlan {
   return plan;
 }
 
+/**
+ * The queues of an app's options, by the rules of our own form.
+ *
+ * @param owner whose they are, as errors name it
+ */
+export function readQueuesOption(
+  queues: Readonly<Record<string, QueueSettings>>,
+  owner: string,
+): QueuesPlan<PlannedQueue> {
+  const plan = readOwnForm(placeOf({ queues }, owner));
+  checkQueues(plan.queues);
+  return plan;
+}
+
 function checkQueues(queues: readonly PlannedQueue[]): void {
   const ids = new Map<string, PlannedQueue>();
   for (const queue of queues) {
     const first = ids.get(queue.id);
     if (first)
-      throw queue.place.error(
-        `queue ${queue.id} is there twice, first in line ${first.place.line}`,
-      );
+      throw queue.place.error(`queue ${queue.id} is there twice, first in ${first.place.where}`);
     ids.set(queue.id, queue);
     try {
       const name = `projects/p/locations/l/queues/${queue.id}`;

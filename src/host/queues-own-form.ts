@@ -1,5 +1,7 @@
 /** Our own form of a queues file: queues by id, their settings by the API's JSON names. */
 import type { QueueInput } from '../engine/cloud-tasks-api.js';
+import { DAY, HOUR } from '../engine/time.js';
+import { readHttpTarget } from './queues-http-target.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
 import type { YamlPlace } from './yaml-place.js';
@@ -51,10 +53,12 @@ const GROUPS = [
   'rateLimits',
   'retryConfig',
   'appEngineRoutingOverride',
+  'httpTarget',
   'stackdriverLoggingConfig',
 ] as const;
 
-export function readOwnForm(root: YamlPlace): QueuesPlan {
+/** @param root a map with `queues`, in a file or in options */
+export function readOwnForm(root: YamlPlace): QueuesPlan<PlannedQueue> {
   const queues = root.fields(['queues']).get('queues') ?? root.refuse('queues:');
   return {
     queues: queues.isNothing ? [] : queues.entries().map(([id, place]) => readQueue(id, place)),
@@ -65,12 +69,12 @@ export function readOwnForm(root: YamlPlace): QueuesPlan {
 function readQueue(id: string, place: YamlPlace): PlannedQueue {
   if (!QUEUE_ID.test(id)) throw place.error(`expected ${QUEUE_ID_EXPECTED} as its name`);
   // `email-queue:` alone is a queue with every default.
-  if (place.isNothing) return { id, settings: {}, place };
-  const fields = place.fields([...SETTINGS, ...GROUPS, 'state']);
+  if (place.isNothing) return { id, settings: withoutEnd({}), place };
+  const fields = place.fields([...SETTINGS, ...GROUPS, 'taskTtl', 'tombstoneTtl', 'state']);
   const settings = new Map<string, YamlPlace>();
   const add = (name: string, at: YamlPlace) => {
     const first = settings.get(name);
-    if (first) throw at.error(`${name} is there twice, first in line ${first.line}`);
+    if (first) throw at.error(`${name} is there twice, first in ${first.where}`);
     settings.set(name, at);
   };
   for (const [name, at] of fields) if (isSetting(name)) add(name, at);
@@ -79,7 +83,12 @@ function readQueue(id: string, place: YamlPlace): PlannedQueue {
   const state = fields.get('state')?.oneOf(['RUNNING', 'PAUSED'] as const);
   return {
     id,
-    settings: { ...readSettings(settings), ...routing(fields), ...logging(fields) },
+    settings: {
+      ...withoutEnd(readSettings(settings)),
+      ...routing(fields),
+      ...ttls(fields),
+      ...logging(fields),
+    },
     ...(state === undefined ? {} : { state }),
     place,
   };
@@ -99,18 +108,42 @@ export function readSettings(
   return { rateLimits: read(RATE_LIMITS), retryConfig: read(RETRY_CONFIG) };
 }
 
+/**
+ * Where nothing is said of attempts: Cloud Tasks' own default drops a task after the hundredth,
+ * where a handler's `maxAttempts` parks it as a dead letter.
+ */
+export function withoutEnd(settings: Pick<QueueInput, 'rateLimits' | 'retryConfig'>) {
+  return { ...settings, retryConfig: { maxAttempts: -1, ...settings.retryConfig } };
+}
+
 function isSetting(name: string): name is Setting {
   return (SETTINGS as readonly string[]).includes(name);
 }
 
 function routing(fields: ReadonlyMap<string, YamlPlace>): Partial<QueueInput> {
+  const target = fields.get('httpTarget');
+  const httpTarget = target ? { httpTarget: readHttpTarget(target) } : {};
   const parts = fields.get('appEngineRoutingOverride')?.fields(['service', 'version', 'instance']);
-  if (!parts) return {};
+  if (!parts) return httpTarget;
   const read = [...parts].map(([name, place]) => [
     name,
     place.text(SERVICE, 'a name of small letters, digits and hyphens'),
   ]);
-  return { appEngineRoutingOverride: Object.fromEntries(read) as Record<string, string> };
+  const appEngineRoutingOverride = Object.fromEntries(read) as Record<string, string>;
+  return { ...httpTarget, appEngineRoutingOverride };
+}
+
+function ttls(fields: ReadonlyMap<string, YamlPlace>): Partial<QueueInput> {
+  const task = fields
+    .get('taskTtl')
+    ?.duration((value) => value >= 10 * DAY && value <= 3650 * DAY, "from '10d' to '3650d'");
+  const tombstone = fields
+    .get('tombstoneTtl')
+    ?.duration((value) => value >= HOUR && value <= 9 * DAY, "from '1h' to '9d'");
+  return {
+    ...(task === undefined ? {} : { taskTtl: task }),
+    ...(tombstone === undefined ? {} : { tombstoneTtl: tombstone }),
+  };
 }
 
 function logging(fields: ReadonlyMap<string, YamlPlace>): Partial<QueueInput> {

@@ -21,7 +21,7 @@ const AT_CREATION = { taskTtl: 3650 * DAY, tombstoneTtl: 9 * DAY };
 
 const PER: Readonly<Record<string, Duration>> = { s: SECOND, m: MINUTE, h: HOUR, d: DAY };
 
-export function readQueueYaml(root: YamlPlace): QueuesPlan {
+export function readQueueYaml(root: YamlPlace): QueuesPlan<PlannedQueue> {
   const top = root.fields(['queue', 'application', 'resume_paused_queues', 'total_storage_limit']);
   // What paused a queue was most likely `rate: 0` in this file, so another rate lets it run again.
   const resumes = top.get('resume_paused_queues')?.oneOf([true, false]) ?? true;
@@ -130,5 +130,5 @@ function isCount(value: number): boolean {
 }
 
 function noted(place: YamlPlace | undefined): string[] {
-  return place ? [`${place.path} (line ${place.line})`] : [];
+  return place ? [`${place.path} (${place.where})`] : [];
 }

@@ -2,14 +2,14 @@
 import { nearestName } from '../did-you-mean.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
-import { readSettings, SETTINGS } from './queues-own-form.js';
+import { readSettings, SETTINGS, withoutEnd } from './queues-own-form.js';
 import type { YamlPlace } from './yaml-place.js';
 
 const QUEUE_TYPE = 'cloud_tasks_queue';
 const NAME = /^[\w.-]{1,200}$/;
 
 /** Everything else belongs to other tools, and is theirs to judge. */
-export function readResources(root: YamlPlace): QueuesPlan {
+export function readResources(root: YamlPlace): QueuesPlan<PlannedQueue> {
   const top = new Map(root.entries());
   const region = top.get('region')?.text(NAME, "a region such as 'us-central1'");
   const queues: PlannedQueue[] = [];
@@ -24,7 +24,7 @@ export function readResources(root: YamlPlace): QueuesPlan {
       throw typePlace.error(`not a type of resource, did you mean ${QUEUE_TYPE}?`);
     } else {
       const id = (fields.get('name') ?? fields.get('id'))?.text(NAME, 'a name') ?? place.path;
-      notApplied.push(`${id}, a ${type} (line ${place.line})`);
+      notApplied.push(`${id}, a ${type} (${place.where})`);
     }
   }
   return { queues, notApplied, ...(region === undefined ? {} : { region }) };
@@ -38,7 +38,9 @@ function readQueue(place: YamlPlace): PlannedQueue {
   const settings = config && !config.isNothing ? [...config.fields(SETTINGS.map(snakeCase))] : [];
   return {
     id: named.text(QUEUE_ID, QUEUE_ID_EXPECTED),
-    settings: readSettings(new Map(settings.map(([name, at]) => [camelCase(name), at]))),
+    settings: withoutEnd(
+      readSettings(new Map(settings.map(([name, at]) => [camelCase(name), at]))),
+    ),
     place,
   };
 }

@@ -1,6 +1,6 @@
-/** A value in a YAML file that knows its place, so that an error can say where it is. */
+/** A value in a YAML file, or in options, that knows its place, so that an error can say where it is. */
 import type { Node, Pair } from 'yaml';
-import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import { Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { nearestName } from '../did-you-mean.js';
 import type { CloudTasksError } from '../engine/errors.js';
 import { invalidArgument } from '../engine/errors.js';
@@ -17,8 +17,10 @@ const UNITS: Readonly<Record<string, Duration>> = {
 };
 
 interface Source {
-  readonly file: string;
-  readonly lineAt: (offset: number) => number;
+  /** The file, or who takes the options. */
+  readonly name: string;
+  /** Absent, it has no lines. */
+  readonly lineAt?: (offset: number) => number;
   /** What an alias such as `*defaults` stands for. */
   readonly resolve: (node: unknown) => unknown;
 }
@@ -38,7 +40,18 @@ export function parseYaml(text: string, file: string): YamlPlace {
     throw invalidArgument(`${file}:${lineAt(problem.pos[0])}: not valid YAML: ${message}`);
   }
   const resolve = (node: unknown) => (isAlias(node) ? node.resolve(document) : node);
-  return new YamlPlace({ file, lineAt, resolve }, '', document.contents, 1);
+  return new YamlPlace({ name: file, lineAt, resolve }, '', document.contents, 1);
+}
+
+/**
+ * Options as they are in code, read by the same rules as a file.
+ *
+ * @param owner whose they are, as errors name it: `TasksModule`
+ */
+export function placeOf(options: object, owner: string): YamlPlace {
+  const document = new Document<Node>(options);
+  const resolve = (node: unknown) => (isAlias(node) ? node.resolve(document) : node);
+  return new YamlPlace({ name: owner, resolve }, '', document.contents, 0);
 }
 
 export class YamlPlace {
@@ -49,9 +62,19 @@ export class YamlPlace {
     /** `queues.email-queue.maxAttempts`; empty for the whole file. */
     readonly path: string,
     node: unknown,
-    readonly line: number,
+    private readonly line: number,
   ) {
     this.node = source.resolve(node);
+  }
+
+  /** `line 7`, or the path where there are no lines. */
+  get where(): string {
+    return this.source.lineAt ? `line ${this.line}` : this.path;
+  }
+
+  /** `tasks.yaml:7`, or whose options these are. */
+  get at(): string {
+    return this.source.lineAt ? `${this.source.name}:${this.line}` : this.source.name;
   }
 
   get isNothing(): boolean {
@@ -76,8 +99,7 @@ export class YamlPlace {
       if (!isScalar(key)) return this.refuse('names that are plain text');
       const name = key.source ?? String(key.value);
       const path = this.path ? `${this.path}.${name}` : name;
-      const line = key.range ? this.source.lineAt(key.range[0]) : this.line;
-      return [name, new YamlPlace(this.source, path, pair.value, line)];
+      return [name, new YamlPlace(this.source, path, pair.value, this.lineOf(key.range))];
     });
   }
 
@@ -85,8 +107,7 @@ export class YamlPlace {
     if (!isSeq(this.node)) this.refuse('a list');
     return this.node.items.map((item: unknown, index) => {
       const { range } = item as { readonly range?: readonly [number, ...unknown[]] | null };
-      const line = range ? this.source.lineAt(range[0]) : this.line;
-      return new YamlPlace(this.source, `${this.path}[${index}]`, item, line);
+      return new YamlPlace(this.source, `${this.path}[${index}]`, item, this.lineOf(range));
     });
   }
 
@@ -122,9 +143,12 @@ export class YamlPlace {
 
   /** `tasks.yaml:7: queues.email-queue.maxAttempts: <problem>` */
   error(problem: string): CloudTasksError {
-    const { file } = this.source;
     const path = this.path === '' ? '' : ` ${printable(this.path, 200)}:`;
-    return invalidArgument(`${file}:${this.line}:${path} ${problem}`, this.path || undefined);
+    return invalidArgument(`${this.at}:${path} ${problem}`, this.path || undefined);
+  }
+
+  private lineOf(range: readonly [number, ...unknown[]] | null | undefined): number {
+    return (range && this.source.lineAt?.(range[0])) ?? this.line;
   }
 
   private refuseName(name: string, known: readonly string[]): never {

@@ -132,11 +132,61 @@ describe('our own form', () => {
     });
   });
 
-  test('gives every default to a queue of which only the name is said, and shares by alias', async () => {
+  test('gives a queue of which only the name is said attempts without end, and every default; shares by alias', async () => {
     const api = await anEngine();
     await apply(api, 'queues:\n  first: &calm { maxAttempts: 3 }\n  second: *calm\n  "007":\n');
-    expect(await queue(api, '007')).toMatchObject(API_DEFAULTS);
+    expect(await queue(api, '007')).toMatchObject({
+      ...API_DEFAULTS,
+      retryConfig: { ...API_DEFAULTS.retryConfig, maxAttempts: -1 },
+    });
     expect((await queue(api, 'second')).retryConfig.maxAttempts).toBe(3);
+  });
+
+  test('routes HTTP tasks, and says how long tasks and names last', async () => {
+    const file = `queues:
+  a:
+    taskTtl: 20d
+    tombstoneTtl: 2h
+    httpTarget:
+      uriOverride:
+        scheme: HTTPS
+        host: api.example.com
+        port: 8443
+        pathOverride: { path: /tasks }
+        queryOverride: { queryParams: from=queue }
+        uriOverrideEnforceMode: IF_NOT_EXISTS
+      httpMethod: PUT
+      headerOverrides: [{ header: { key: X-From, value: "1" } }]
+      oidcToken: { serviceAccountEmail: a@b.example, audience: https://api.example.com }
+`;
+    const api = await anEngine();
+    await apply(api, file);
+    expect(await queue(api, 'a')).toMatchObject({
+      taskTtl: 20 * DAY,
+      tombstoneTtl: 2 * HOUR,
+      httpTarget: {
+        uriOverride: {
+          scheme: 'HTTPS',
+          host: 'api.example.com',
+          port: 8443,
+          pathOverride: { path: '/tasks' },
+          queryOverride: { queryParams: 'from=queue' },
+          uriOverrideEnforceMode: 'IF_NOT_EXISTS',
+        },
+        httpMethod: 'PUT',
+        headerOverrides: [{ header: { key: 'X-From', value: '1' } }],
+        oidcToken: { serviceAccountEmail: 'a@b.example', audience: 'https://api.example.com' },
+      },
+    });
+    expect(await apply(api, file)).toEqual([]);
+    // What it says nothing of stays, and an empty target is none.
+    expect(await apply(api, 'queues: { a: }')).toEqual([]);
+    expect(await apply(api, 'queues: { a: { taskTtl: 10d, httpTarget: {} } }')).toEqual([
+      expect.stringMatching(
+        /^Queue a updated: httpTarget\.uriOverride\.scheme HTTPS -> \(none\), .*taskTtl 1728000s -> 864000s\.$/,
+      ),
+    ]);
+    expect(await queue(api, 'a')).not.toHaveProperty('httpTarget');
   });
 
   test('may hold no queue at all', () => {
@@ -323,7 +373,7 @@ describe('applying', () => {
 });
 
 describe('what is wrong is named with its line, its field, what was expected and what came', () => {
-  test.each<[string, string]>([
+  test.each<[string, unknown]>([
     ['', 'q.yaml:1: expected queues:, queue: or resources:, got nothing'],
     ['[]', 'q.yaml:1: expected a map, got a list'],
     ['queus: {}', 'q.yaml:1: queus: not a field here, did you mean queues?'],
@@ -393,6 +443,26 @@ describe('what is wrong is named with its line, its field, what was expected and
     [
       'queues:\n  a:\n    minBackoff: 1h\n    maxBackoff: 1m',
       'q.yaml:2: queues.a: RetryConfig.minBackoff must be less than or equal to RetryConfig.maxBackoff.',
+    ],
+    [
+      'queues: { a: { taskTtl: 9d } }',
+      "q.yaml:1: queues.a.taskTtl: expected from '10d' to '3650d', got '9d'",
+    ],
+    [
+      'queues: { a: { tombstoneTtl: 30m } }',
+      "q.yaml:1: queues.a.tombstoneTtl: expected from '1h' to '9d', got '30m'",
+    ],
+    [
+      'queues:\n  a:\n    httpTarget:\n      uriOverride: { hosst: x }',
+      'q.yaml:4: queues.a.httpTarget.uriOverride.hosst: not a field here, did you mean host?',
+    ],
+    [
+      'queues: { a: { httpTarget: { oidcToken: { audience: x } } } }',
+      'q.yaml:1: queues.a.httpTarget.oidcToken: expected serviceAccountEmail:, got a map',
+    ],
+    [
+      'queues:\n  a: { httpTarget: { uriOverride: { host: a/b } } }',
+      expect.stringMatching(/^q\.yaml:2: queues\.a: .*host/),
     ],
     ['queue:\n- rate: 1/s', 'q.yaml:2: queue[0]: expected a queue with a name, got a map'],
     [

@@ -1,5 +1,6 @@
 /** Which backend runs, and how. */
 import type { EngineEvents } from '../../engine/ports.js';
+import type { QueueSettings } from '../../host/queues-plan.js';
 
 export interface CloudTasksOptions {
   /** `embedded`: a durable queue in this process. `google`: Cloud Tasks, by Google's client. */
@@ -17,8 +18,14 @@ export interface CloudTasksOptions {
    */
   readonly appEngineHosts?: Readonly<Record<string, string>> | undefined;
   /**
-   * A YAML file of queues, created and updated at the start when embedded. On Google, queues are
-   * somebody's decision, made elsewhere.
+   * Queues by their ids, each with a paused one for its dead letters. Embedded, they are created and
+   * updated at the start. On Google what differs is a warning: there `nest-cloud-tasks queues apply`
+   * changes them, when somebody says so.
+   */
+  readonly queues?: Readonly<Record<string, QueueSettings>> | undefined;
+  /**
+   * The same in a YAML file; a queue may be in one of the two only. Default `tasks.config.yaml` in
+   * the working directory, if there is one.
    */
   readonly queuesFile?: string | undefined;
 }

@@ -1,15 +1,15 @@
 /** The backend that runs in this process: the embedded engine, started and stopped with the app. */
 import { Logger } from '@nestjs/common';
-import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
-import { CloudTasksError } from '../../engine/errors.js';
 import type { EngineEvent, EngineEvents } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { eventLine } from '../../host/event-lines.js';
+import { wantedQueues } from '../../host/wanted-queues.js';
 import type { EngineOptions, RunningEngine } from '../../host/start-engine.js';
 import type { CloudTasksOptions, EmbeddedEngineOptions } from './cloud-tasks-options.js';
 import { locationName } from './cloud-tasks-options.js';
 import type { DispatchProof } from './queue-backend.js';
-import { ensureQueue, QueueBackend } from './queue-backend.js';
+import { QueueBackend } from './queue-backend.js';
+import { applyQueuesAtStart, ensureQueuesAtStart } from './queues-at-start.js';
 
 const logger = new Logger('Tasks');
 
@@ -36,12 +36,11 @@ export class EmbeddedBackend extends QueueBackend {
     const location = locationName(options);
     // Only here: it brings the database, the HTTP client and the token issuer with it.
     const startEngine = start ?? (await import('../../host/start-engine.js')).startEngine;
-    const { queuesFile } = options;
-    // Before the engine, so that a mistake in the file leaves no trace.
-    const apply = queuesFile === undefined ? undefined : await queuesOf(queuesFile);
+    // Before the engine, so that a mistake in it leaves no trace.
+    const wanted = await wantedQueues(options);
     const engine = await startEngine(engineOptions(options.engine ?? {}));
     try {
-      await apply?.(engine.api, location);
+      if (wanted) await applyQueuesAtStart(engine.api, location, wanted, logger);
     } catch (error) {
       await engine.close();
       throw error;
@@ -57,17 +56,8 @@ export class EmbeddedBackend extends QueueBackend {
     return this.engine.dispatch({ default: appUrl, ...this.appEngineHosts });
   }
 
-  async ensureQueues(ids: Iterable<string>): Promise<void> {
-    for (const id of ids) {
-      try {
-        await ensureQueue(this.api, this.location, this.queueName(id));
-      } catch (error) {
-        if (!(error instanceof CloudTasksError && error.code === 'FAILED_PRECONDITION'))
-          throw error;
-        // Deleted within the last days. The other queues go on working.
-        logger.warn(`Queue ${id} can't be created: ${error.message}`);
-      }
-    }
+  ensureQueues(ids: Iterable<string>): Promise<void> {
+    return ensureQueuesAtStart(this.api, this.location, ids, logger);
   }
 
   drain(limit: Duration): Promise<void> {
@@ -77,21 +67,6 @@ export class EmbeddedBackend extends QueueBackend {
   close(): Promise<void> {
     return this.engine.close();
   }
-}
-
-/** Loaded only where there is a file, and the parser with it. */
-async function queuesOf(
-  file: string,
-): Promise<(api: CloudTasksApi, location: string) => Promise<void>> {
-  const { readQueuesFile } = await import('../../host/queues-file.js');
-  const { applyQueues } = await import('../../host/apply-queues.js');
-  const plan = readQueuesFile(file);
-  return async (api, location) => {
-    for (const { kind, text } of await applyQueues(api, location, plan)) {
-      const matters = kind === 'drifted' || kind === 'refused';
-      logger[matters ? 'warn' : 'log'](text);
-    }
-  };
 }
 
 function engineOptions({ onEvent, ...options }: EmbeddedEngineOptions): EngineOptions {

@@ -1,9 +1,15 @@
 /** The backend that is Cloud Tasks itself, or a server compatible with it. */
+import { Logger } from '@nestjs/common';
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
+import type { QueuesPlan } from '../../host/queues-plan.js';
+import { wantedQueues } from '../../host/wanted-queues.js';
 import type { CloudTasksOptions } from './cloud-tasks-options.js';
 import { locationName } from './cloud-tasks-options.js';
 import type { DispatchProof } from './queue-backend.js';
 import { QueueBackend } from './queue-backend.js';
+import { warnOfDrift } from './queues-at-start.js';
+
+const logger = new Logger('Tasks');
 
 export class GoogleBackend extends QueueBackend {
   readonly kind = 'google';
@@ -12,6 +18,8 @@ export class GoogleBackend extends QueueBackend {
     issuers: ['https://accounts.google.com', 'accounts.google.com'],
     jwksUrl: 'https://www.googleapis.com/oauth2/v3/certs',
   };
+
+  private closed = false;
 
   private constructor(
     location: string,
@@ -23,10 +31,14 @@ export class GoogleBackend extends QueueBackend {
   static async connect(options: CloudTasksOptions): Promise<GoogleBackend> {
     const location = locationName(options);
     const { emulatorHost } = options;
+    const wanted = await wantedQueues(options);
     // Only here: loading Google's client takes more than half a second.
     const { connectGoogle } = await import('../../host/connect-google.js');
     const api = await connectGoogle(emulatorHost === undefined ? {} : { emulatorHost });
-    return new GoogleBackend(location, api);
+    const backend = new GoogleBackend(location, api);
+    // Beside the start, which has not to wait for what is only a warning.
+    if (wanted) void backend.compareQueues(wanted);
+    return backend;
   }
 
   /** Google dispatches when it likes. */
@@ -39,6 +51,17 @@ export class GoogleBackend extends QueueBackend {
   async drain(): Promise<void> {}
 
   close(): Promise<void> {
+    this.closed = true;
     return this.api.close();
+  }
+
+  /** An app needs no permission to read queues, so it goes on without. */
+  private async compareQueues(wanted: QueuesPlan): Promise<void> {
+    try {
+      await warnOfDrift(this.api, this.location, wanted, logger);
+    } catch (error) {
+      if (!this.closed)
+        logger.warn(`Queues can't be compared with the wanted ones. ${String(error)}`);
+    }
   }
 }

@@ -1,6 +1,5 @@
 /** What the rest of the library knows of a backend: its API, and who its dispatches come from. */
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
-import { CloudTasksError } from '../../engine/errors.js';
 import type { Duration } from '../../engine/time.js';
 
 /** Injects the queue and task verbs, `CloudTasksApi`, of whichever backend runs. */
@@ -35,24 +34,14 @@ export abstract class QueueBackend {
   /** Lets dispatching begin, once the app listens at `appUrl`. */
   abstract dispatch(appUrl: string): Promise<void>;
 
-  /** Creates the queues that are missing, where that is this process's to do. */
+  /**
+   * Creates the queues that are missing, each with the one of its dead letters, where that is this
+   * process's to do.
+   */
   abstract ensureQueues(ids: Iterable<string>): Promise<void>;
 
   /** Stops dispatching; resolves when what is in flight has ended, after `limit` at the latest. */
   abstract drain(limit: Duration): Promise<void>;
 
   abstract close(): Promise<void>;
-}
-
-/** Creates a queue with Cloud Tasks' defaults; one that is there already stays as it is. */
-export async function ensureQueue(
-  api: CloudTasksApi,
-  location: string,
-  name: string,
-): Promise<void> {
-  try {
-    await api.createQueue({ parent: location, queue: { name } });
-  } catch (error) {
-    if (!(error instanceof CloudTasksError && error.code === 'ALREADY_EXISTS')) throw error;
-  }
 }

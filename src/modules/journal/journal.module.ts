@@ -4,7 +4,7 @@ import { ConfigurableModuleBuilder, Global, Inject, Logger, Module } from '@nest
 import type { Clock } from '../../engine/ports.js';
 import { openJournal } from '../../host/open-journal.js';
 import type { Journal } from '../../journal.js';
-import { CLOCK } from '../cloud-tasks/queue-backend.js';
+import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { ExclusiveRuns } from './exclusive-runs.js';
 import { IdempotencyKeys } from './idempotency-keys.js';
 import type { JournalOptions } from './journal-options.js';
@@ -28,7 +28,8 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<JournalOptions
   providers: [
     {
       provide: JOURNAL,
-      inject: [JOURNAL_OPTIONS, CLOCK],
+      // After the backend: a start that it refuses leaves no file.
+      inject: [JOURNAL_OPTIONS, CLOCK, QueueBackend],
       // Nest takes undefined for a provider that isn't there.
       useFactory: ({ place }: JournalOptions, clock: Clock): Promise<Journal> | null =>
         place ? openJournal(place, clock) : null,

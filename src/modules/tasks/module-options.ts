@@ -96,6 +96,7 @@ const KNOWN = [
   'emulatorHost',
   'engine',
   'appEngineHosts',
+  'queues',
   'queuesFile',
   'serviceUrl',
   'serviceAccount',

@@ -33,6 +33,7 @@ async function linesOfAStart(content: string): Promise<string[]> {
 test('a start creates what is missing, updates what differs, and else says nothing', async () => {
   expect(await linesOfAStart('queues: { mail: { maxAttempts: 3 } }')).toEqual([
     'Queue mail created.',
+    'Queue mail-dead-letter created, paused.',
   ]);
   expect(await linesOfAStart('queues: { mail: { maxAttempts: 3 } }')).toEqual([]);
   expect(await linesOfAStart('queues: { mail: { maxAttempts: 4 } }')).toEqual([

@@ -141,6 +141,7 @@ test('options may be made of what ConfigService has read', async () => {
   });
   expect(queues.map(({ name }) => name)).toEqual([
     'projects/local/locations/us-central1/queues/configured',
+    'projects/local/locations/us-central1/queues/configured-dead-letter',
   ]);
   await app.close();
 });
