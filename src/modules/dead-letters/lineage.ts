@@ -79,6 +79,11 @@ export function lineageHeaders(lineage: Lineage): Record<string, string> {
   };
 }
 
+/** Whether whoever made a task gave it a lineage. */
+export function hasUid(headers: Readonly<Record<string, string>>): boolean {
+  return Object.keys(headers).some((name) => name.toLowerCase() === UID_HEADER.toLowerCase());
+}
+
 /** A task's headers without those of a lineage. */
 export function withoutLineage(headers: Readonly<Record<string, string>>): Record<string, string> {
   const ours = new Set(LINEAGE_HEADERS.map((name) => name.toLowerCase()));
