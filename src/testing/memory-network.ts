@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers';
 import type { RequestInit, Response, buildConnector } from 'undici';
 import { Agent, fetch } from 'undici';
 import { HttpTransport } from '../adapters/http-transport.js';
-import type { Dispatch, DispatchResult, DispatchTarget, Transport } from '../engine/ports.js';
+import type { Dispatch, DispatchTarget, Transport } from '../engine/ports.js';
 
 /** Where the app is, unless its options say otherwise. No such name can ever exist (RFC 6761). */
 export const APP_URL = 'http://app.test';
@@ -60,20 +60,10 @@ export class MemoryNetwork implements Transport {
     this.base = base;
   }
 
-  async send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult> {
+  send(dispatch: Dispatch, signal: AbortSignal): Sending {
     this.inFlight.add(dispatch);
     this.onSend(dispatch);
-    try {
-      const path = this.pathOf(dispatch.target);
-      if (path === undefined) return await this.sendOutside(dispatch);
-      const { target } = dispatch;
-      if (target.kind === 'app-engine') return await this.http.send(dispatch, signal);
-      // A base's own path is for whatever stands before the app, which takes it off.
-      const url = new URL(path, this.base).href;
-      return await this.http.send({ ...dispatch, target: { kind: 'http', url } }, signal);
-    } finally {
-      this.inFlight.delete(dispatch);
-    }
+    return this.deliver(dispatch, signal).finally(() => this.inFlight.delete(dispatch));
   }
 
   /** The path that the app sees; undefined where the task is not for the app. */
@@ -93,15 +83,34 @@ export class MemoryNetwork implements Transport {
     await Promise.all([this.http.close(), this.agent.destroy()]);
   }
 
-  private async sendOutside({ target, method, headers, body }: Dispatch): Promise<DispatchResult> {
+  private deliver(dispatch: Dispatch, signal: AbortSignal): Sending {
+    const { target } = dispatch;
+    const path = this.pathOf(target);
+    if (path === undefined) return this.sendOutside(dispatch, signal);
+    if (target.kind === 'app-engine') return this.http.send(dispatch, signal);
+    // A base's own path is for whatever stands before the app, which takes it off.
+    const url = new URL(this.base).origin + path;
+    return this.http.send({ ...dispatch, target: { kind: 'http', url } }, signal);
+  }
+
+  private async sendOutside(dispatch: Dispatch, signal: AbortSignal): Sending {
+    const { target, method, headers, body } = dispatch;
     const url = target.kind === 'http' ? target.url : target.relativeUri;
     if (!this.outside) {
       const reason = `${url} is not the app under test; give TasksTestbed.create the option outside to answer for it`;
       return { kind: 'no-response', reason };
     }
-    return { kind: 'response', status: await this.outside({ url, method, headers, body }) };
+    const aborted = Promise.withResolvers<undefined>();
+    signal.addEventListener('abort', () => aborted.resolve(undefined), { once: true });
+    const answered = this.outside({ url, method, headers, body });
+    const status = await Promise.race([answered, aborted.promise]);
+    return status === undefined
+      ? { kind: 'no-response', reason: 'given up by the engine' }
+      : { kind: 'response', status };
   }
 }
+
+type Sending = ReturnType<Transport['send']>;
 
 /** One end of a new connection whose other end the server has accepted. */
 function connectionTo(server: Server): Socket {
