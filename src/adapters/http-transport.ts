@@ -4,7 +4,13 @@ import type { buildConnector, Dispatcher } from 'undici';
 import { Agent } from 'undici';
 import { SIGNATURE_HEADER, SIGNATURE_VERSION, signedText } from '../engine/dispatch-signature.js';
 import { invalidArgument } from '../engine/errors.js';
-import type { Dispatch, DispatchResult, DispatchTarget, Transport } from '../engine/ports.js';
+import type {
+  Dispatch,
+  DispatchResult,
+  DispatchTarget,
+  NotSent,
+  Transport,
+} from '../engine/ports.js';
 
 /** How much of a response's body is read before its connection is worth less than the wait. */
 const DRAIN_LIMIT_BYTES = 256 * 1024;
@@ -96,7 +102,7 @@ export class HttpTransport implements Transport {
     );
   }
 
-  send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult> {
+  send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult | NotSent> {
     const url = this.locate(dispatch.target);
     if (typeof url === 'string') return Promise.resolve({ kind: 'no-response', reason: url });
     if (signal.aborted) return Promise.resolve(GIVEN_UP);
@@ -161,7 +167,7 @@ class Exchange implements Dispatcher.DispatchHandler {
 
   constructor(
     private readonly signal: AbortSignal,
-    private readonly resolve: (result: DispatchResult) => void,
+    private readonly resolve: (result: DispatchResult | NotSent) => void,
     private readonly onResponse: ((response: ReceivedResponse) => void) | undefined,
   ) {
     signal.addEventListener('abort', this.abort);
@@ -195,7 +201,8 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.settle({ kind: 'no-response', reason: reasonOf(error) });
+    const kind = OUR_LACK.has(codeOf(error)) ? 'not-sent' : 'no-response';
+    this.settle({ kind, reason: reasonOf(error) });
   }
 
   private readonly abort = (): void => {
@@ -203,7 +210,7 @@ class Exchange implements Dispatcher.DispatchHandler {
     this.controller?.abort(ENDED);
   };
 
-  private settle(withoutHead: DispatchResult): void {
+  private settle(withoutHead: DispatchResult | NotSent): void {
     this.signal.removeEventListener('abort', this.abort);
     if (this.head?.kind === 'response') {
       const { status } = this.head;
@@ -239,7 +246,7 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['ECONNREFUSED', 'connection refused'],
   ['ECONNRESET', 'connection reset'],
   ['EHOSTUNREACH', 'host unreachable'],
-  ['EMFILE', 'too many open sockets'],
+  ['EMFILE', 'too many open files, see ulimit -n'],
   ['ENETUNREACH', 'network unreachable'],
   ['ENOTFOUND', 'host not found'],
   ['EPIPE', 'connection reset'],
@@ -253,8 +260,15 @@ const REASONS: ReadonlyMap<string, string> = new Map([
   ['UND_ERR_SOCKET', 'connection closed before a valid response'],
 ]);
 
+/** Found before anything is sent: this machine has no socket to give. */
+const OUR_LACK: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE']);
+
 /** From the code alone: a message may quote the request, and so a token. */
 function reasonOf(error: Error): string {
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : error.name;
+  const code = codeOf(error);
   return `${REASONS.get(code) ?? 'request failed'} (${code})`;
+}
+
+function codeOf(error: Error): string {
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.name;
 }

@@ -38,6 +38,11 @@ export class ShiftedClock implements Clock {
     };
   }
 
+  /** By this clock's time: putting it ahead lets that time pass. */
+  after(duration: Duration, callback: () => void): Timer {
+    return this.at(this.now() + duration, callback);
+  }
+
   /** Puts it ahead by so much more. What comes due by that is called soon, the earliest first. */
   advance(by: Duration): void {
     this.setTo(this.shift + by);

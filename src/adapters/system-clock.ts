@@ -29,24 +29,34 @@ export class SystemClock implements Clock {
   }
 
   at(instant: Instant, callback: () => void): Timer {
-    let cancel: () => void;
-    const wait = (left: Duration) => {
-      if (left > 0) {
-        // Rounded up, and looked at again: a timer never calls before its instant.
-        const timer = setTimeout(fire, Math.ceil(Math.min(left, LONGEST_WAIT) / MILLISECOND));
-        cancel = () => clearTimeout(timer);
-      } else {
-        // The next turn of the event loop, where a timer would take a millisecond.
-        const turn = setImmediate(callback);
-        cancel = () => clearImmediate(turn);
-      }
-    };
-    const fire = () => {
-      const left = instant - this.now();
-      if (left > 0) wait(left);
-      else callback();
-    };
-    wait(instant - this.now());
-    return { cancel: () => cancel() };
+    return timer(() => instant - this.now(), callback);
   }
+
+  after(duration: Duration, callback: () => void): Timer {
+    const end = performance.now() + duration / MILLISECOND;
+    return timer(() => (end - performance.now()) * MILLISECOND, callback);
+  }
+}
+
+/** Calls once nothing is left. */
+function timer(timeLeft: () => Duration, callback: () => void): Timer {
+  let cancel: () => void;
+  const wait = (left: Duration) => {
+    if (left > 0) {
+      // Rounded up, and looked at again: a timer never calls before its instant.
+      const timer = setTimeout(fire, Math.ceil(Math.min(left, LONGEST_WAIT) / MILLISECOND));
+      cancel = () => clearTimeout(timer);
+    } else {
+      // The next turn of the event loop, where a timer would take a millisecond.
+      const turn = setImmediate(callback);
+      cancel = () => clearImmediate(turn);
+    }
+  };
+  const fire = () => {
+    const left = timeLeft();
+    if (left > 0) wait(left);
+    else callback();
+  };
+  wait(timeLeft());
+  return { cancel: () => cancel() };
 }

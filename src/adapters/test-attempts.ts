@@ -1,5 +1,5 @@
 /** Remembers what the last attempts sent and got, for tests to look at; tokens are left out. */
-import type { Clock, Dispatch, DispatchResult, Transport } from '../engine/ports.js';
+import type { Clock, Dispatch, DispatchResult, NotSent, Transport } from '../engine/ports.js';
 import type { Instant } from '../engine/time.js';
 
 /** Of all tasks together; the oldest are forgotten first. */
@@ -52,7 +52,7 @@ export class TestAttempts implements Transport {
     private readonly clock: Clock,
   ) {}
 
-  async send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult> {
+  async send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult | NotSent> {
     const attempt: RecordedAttempt = {
       task: dispatch.task,
       dispatchTime: this.clock.now(),
@@ -62,6 +62,10 @@ export class TestAttempts implements Transport {
     if (this.attempts.length > MOST_KEPT) this.attempts.shift();
     this.byDispatch.set(dispatch, attempt);
     const result = await this.transport.send(dispatch, signal);
+    if (result.kind === 'not-sent') {
+      this.attempts = this.attempts.filter((other) => other !== attempt);
+      return result;
+    }
     attempt.endTime = this.clock.now();
     attempt.result = result;
     return result;

@@ -1,5 +1,5 @@
 /** Lets attempts fail as a test wants them to, in place of a network that seldom does. */
-import type { Clock, Dispatch, DispatchResult, Transport } from '../engine/ports.js';
+import type { Clock, Dispatch, DispatchResult, NotSent, Transport } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
 
 export interface Fault {
@@ -40,7 +40,7 @@ export class TestFaults implements Transport {
     this.faults = [];
   }
 
-  async send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult> {
+  async send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult | NotSent> {
     const fault = this.take(dispatch);
     if (!fault) return this.transport.send(dispatch, signal);
     const { delay, status, retryAfter, drop } = fault;
@@ -50,7 +50,7 @@ export class TestFaults implements Transport {
     }
     if (drop === 'request') return DROPPED;
     const result = await this.transport.send(dispatch, signal);
-    return drop === 'response' ? DROPPED : result;
+    return drop === 'response' && result.kind === 'response' ? DROPPED : result;
   }
 
   /** One of the first fault that is meant for this attempt. */
@@ -73,7 +73,7 @@ export class TestFaults implements Transport {
         signal.removeEventListener('abort', end);
         resolve();
       };
-      const timer = this.clock.at(this.clock.now() + delay, end);
+      const timer = this.clock.after(delay, end);
       signal.addEventListener('abort', end);
       if (signal.aborted) end();
     });

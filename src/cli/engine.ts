@@ -1,4 +1,5 @@
 /** `nest-cloud-tasks engine`: the embedded engine alone, for clients in any language. */
+import { setFlagsFromString } from 'node:v8';
 import { Command, Option } from 'commander';
 import { SECOND } from '../engine/time.js';
 import type { Duration } from '../engine/time.js';
@@ -143,6 +144,9 @@ async function run(flags: EngineFlags): Promise<void> {
       `--host ${host} lets whoever reaches this machine create tasks, and so send requests from it: add --allow-remote if that is meant`,
     );
   }
+  // V8 would let the space of young objects grow with the load, and keep it: 120 MB more than the
+  // engine needs, for creates that cost 4 % less.
+  setFlagsFromString('--semi-space-growth-factor=1');
   const log = new EngineLog(flags.log);
   const plan = flags.queues === undefined ? undefined : readQueuesFile(flags.queues);
   const ended = whenAskedToEnd(log);

@@ -15,7 +15,7 @@ const MOST_CREATES = 100;
 const MOST_DELETES = 1000;
 /** Operations that are remembered, and how many tasks they may have asked for in all. */
 const REMEMBERED = 1000;
-const REMEMBERED_TASKS = 20_000;
+const REMEMBERED_TASKS = 5_000;
 const UUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
 export interface BatchPorts {

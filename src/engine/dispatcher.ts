@@ -11,6 +11,7 @@ import type {
   Dispatch,
   DueTask,
   EngineEvents,
+  NotSent,
   StoredTask,
   TaskState,
   TaskStore,
@@ -22,10 +23,10 @@ import { taskTtl } from './queue.js';
 import { nextRetry } from './retry.js';
 import { shortId } from './resource-name.js';
 import { dispatchDeadline } from './task.js';
-import type { Duration, Instant } from './time.js';
+import type { Instant } from './time.js';
 import { retryAfter, Throttle } from './throttle.js';
-import { SECOND } from './time.js';
 import { TokenBucket } from './token-bucket.js';
+import { Trouble } from './trouble.js';
 
 export interface DispatcherPorts {
   readonly clock: Clock;
@@ -42,9 +43,6 @@ export interface DispatcherPorts {
 /** Tasks of one queue that are held in memory, at most twice as many; the rest waits on disk. */
 const WINDOW = 1000;
 
-/** A store that failed is tried again after this. */
-const STORE_AGAIN: Duration = SECOND;
-
 /** Why a request was cut, when that was not for the end of the engine. */
 const MISSED = 'dispatch deadline';
 
@@ -56,6 +54,7 @@ export class Dispatcher {
   private slotsTaken = 0;
   private readonly executed = new MinuteCounter();
   private readonly throttle = new Throttle();
+  private readonly trouble: Trouble;
   private isThrottled = false;
   private timer: Timer | undefined;
   private running = false;
@@ -68,10 +67,11 @@ export class Dispatcher {
     private queue: Queue,
     private readonly ports: DispatcherPorts,
   ) {
-    const { store, clock } = ports;
+    const { store, clock, onEvent } = ports;
     const { maxDispatchesPerSecond, maxBurstSize } = queue.rateLimits;
     this.window = new DueWindow((after, limit) => store.due(queue.name, after, limit), WINDOW);
     this.bucket = new TokenBucket(maxDispatchesPerSecond, maxBurstSize, clock.now());
+    this.trouble = new Trouble(clock, onEvent);
   }
 
   start(): void {
@@ -137,30 +137,32 @@ export class Dispatcher {
   private pump(): void {
     this.timer?.cancel();
     this.timer = undefined;
-    if (!this.running || this.queue.state !== 'RUNNING') return;
-    const { clock, onEvent } = this.ports;
-    if (this.isThrottled) this.setRate(clock.now());
+    if (!this.running || this.queue.state !== 'RUNNING' || this.trouble.lasts) return;
+    if (this.isThrottled) this.setRate(this.ports.clock.now());
     try {
-      const next = this.sendDue();
-      if (next !== undefined) this.timer = clock.at(next, () => this.pump());
+      this.timer = this.sendDue();
     } catch (error) {
       // A damaged file can fail any read: the other queues go on, and this one looks again.
-      onEvent({ type: 'store-failure', error });
-      this.timer = clock.at(clock.now() + STORE_AGAIN, () => this.pump());
+      this.lookAgain(error);
     }
   }
 
-  /** The instant at which there is more to send; undefined when some other event will bring it. */
-  private sendDue(): Instant | undefined {
+  private lookAgain(error: unknown): void {
+    void this.trouble.pause({ type: 'store-failure', error }).then(() => this.pump());
+  }
+
+  /** A timer for when there is more to send; undefined when some other event will bring it. */
+  private sendDue(): Timer | undefined {
     const { clock } = this.ports;
     while (this.slotsTaken < this.queue.rateLimits.maxConcurrentDispatches) {
       const due = this.window.peek();
       if (!due) return undefined;
       const now = clock.now();
-      const at = Math.max(due.scheduleTime, this.bucket.nextAt(now));
-      if (at > now) return at;
-      this.window.pop();
+      if (due.scheduleTime > now) return clock.at(due.scheduleTime, () => this.pump());
+      const wait = this.bucket.nextAt(now) - now;
+      if (wait > 0) return clock.after(wait, () => this.pump());
       const task = this.stillDue(due);
+      this.window.pop();
       if (!task) continue;
       this.bucket.take(now);
       void this.attempt(task, { takesSlot: true });
@@ -183,7 +185,7 @@ export class Dispatcher {
     task: StoredTask,
     how: { readonly takesSlot: boolean; readonly calledAt?: Instant },
   ): Promise<TaskState | undefined> {
-    const { clock, store, onEvent } = this.ports;
+    const { clock, store } = this.ports;
     const dispatchTime = clock.now();
     this.inFlight.set(task.seq, (this.inFlight.get(task.seq) ?? 0) + 1);
     if (how.takesSlot) this.slotsTaken++;
@@ -192,11 +194,11 @@ export class Dispatcher {
     const recorded = store
       .updateTask(task.seq, ({ state }) => dispatched(state, dispatchTime))
       .catch((error: unknown) => {
-        onEvent({ type: 'store-failure', error });
+        this.lookAgain(error);
         return undefined;
       });
-    void this.send(task, dispatchTime).then(async (result) => {
-      if (this.abandoned) return;
+    void this.send(task).then(async (result) => {
+      if (this.abandoned || !result) return;
       if (how.takesSlot) {
         this.slotsTaken--;
         this.watch(task, dispatchTime, result);
@@ -228,11 +230,24 @@ export class Dispatcher {
     this.isThrottled = share < 1;
   }
 
-  private async send(task: StoredTask, dispatchTime: Instant): Promise<AttemptResult> {
+  /** Lacking sockets of our own, a task must not lose attempts for it: it waits in its slot. */
+  private send(task: StoredTask): Promise<AttemptResult | undefined> {
+    return this.trouble.outlast(
+      'network-failure',
+      async () => {
+        const result = await this.sendOnce(task);
+        if (result.kind === 'not-sent') throw new Error(`nothing can be sent: ${result.reason}`);
+        return result;
+      },
+      () => this.abandoned,
+    );
+  }
+
+  private async sendOnce(task: StoredTask): Promise<AttemptResult | NotSent> {
     const { clock, transport } = this.ports;
     const cut = new AbortController();
-    const deadline = dispatchTime + dispatchDeadline(task);
-    const timer = clock.at(deadline, () => cut.abort(MISSED));
+    // By time that passes: no setting of the clock cuts what is in flight, or lets it go on.
+    const timer = clock.after(dispatchDeadline(task), () => cut.abort(MISSED));
     this.cuts.add(cut);
     try {
       const dispatch = await this.authorized(toDispatch(task, this.queue));
@@ -279,7 +294,7 @@ export class Dispatcher {
       queue: shortId(task.queue),
       task: task.id,
       dispatchCount,
-      duration: now - dispatchTime,
+      duration: Math.max(0, now - dispatchTime),
       result,
       gaveUp: !succeeded(result) && retryTime === undefined,
       ...(retryTime === undefined ? {} : { retryTime }),
@@ -298,16 +313,8 @@ export class Dispatcher {
   }
 
   /** A full disk must not turn a finished attempt into another one: its outcome waits for room. */
-  private async untilRecorded<T>(write: () => Promise<T>): Promise<T | undefined> {
-    const { clock, onEvent } = this.ports;
-    try {
-      return await write();
-    } catch (error) {
-      if (this.abandoned) return undefined;
-      onEvent({ type: 'store-failure', error });
-      await new Promise<void>((resolve) => clock.at(clock.now() + STORE_AGAIN, resolve));
-      return this.untilRecorded(write);
-    }
+  private untilRecorded<T>(write: () => Promise<T>): Promise<T | undefined> {
+    return this.trouble.outlast('store-failure', write, () => this.abandoned);
   }
 
   private leave(seq: number): void {

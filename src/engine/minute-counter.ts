@@ -21,9 +21,11 @@ export class MinuteCounter {
 
   /** Forgets what is older than a minute; gives the place of the current second. */
   private moveTo(now: Instant): number {
-    // A clock that was set back goes on counting where it was.
-    const second = Math.max(this.newest, Math.floor(now / SECOND));
-    const passed = Math.min(second - this.newest, SECONDS);
+    const current = Math.floor(now / SECOND);
+    // Set back a little, the clock goes on counting where it was; set back by more, all is old.
+    const isOld = current < this.newest - SECONDS;
+    const second = isOld ? current : Math.max(this.newest, current);
+    const passed = isOld ? SECONDS : Math.min(second - this.newest, SECONDS);
     for (let back = 0; back < passed; back++) this.counts[(second - back) % SECONDS] = 0;
     this.newest = second;
     return second % SECONDS;

@@ -7,9 +7,12 @@ export interface Timer {
 }
 
 export interface Clock {
+  /** The wall clock: it jumps when somebody sets it. */
   now(): Instant;
   /** Calls once, at or after `instant`, also when that has passed; never before returning. */
   at(instant: Instant, callback: () => void): Timer;
+  /** Calls once so much time has passed, wherever the wall clock is set to meanwhile. */
+  after(duration: Duration, callback: () => void): Timer;
 }
 
 /** Uniform in [0, 1). */
@@ -139,12 +142,18 @@ export type DispatchResult =
   /** No connection, or it broke before a response. */
   | { readonly kind: 'no-response'; readonly reason: string };
 
+/** This machine lacked what it takes to open a connection: it is no attempt, and says nothing of the target. */
+export interface NotSent {
+  readonly kind: 'not-sent';
+  readonly reason: string;
+}
+
 export interface Transport {
   /**
    * Sends one attempt and resolves once the response's head is there and its body was let go.
    * Never follows a redirect. Never rejects, also when `signal` aborts: that is a no-response.
    */
-  send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult>;
+  send(dispatch: Dispatch, signal: AbortSignal): Promise<DispatchResult | NotSent>;
 }
 
 export interface TokenIssuer {
@@ -172,4 +181,7 @@ export type EngineEvent =
   | { readonly type: 'throttled'; readonly queue: string }
   /** Tasks were deleted for their age, sent or not. */
   | { readonly type: 'tasks-expired'; readonly queue: string; readonly count: number }
-  | { readonly type: 'store-failure' | 'server-failure'; readonly error: unknown };
+  | {
+      readonly type: 'store-failure' | 'network-failure' | 'server-failure';
+      readonly error: unknown;
+    };

@@ -248,7 +248,7 @@ export class Queues {
       if (next > now) return next === Infinity ? undefined : next;
       if (signal.aborted) return new Promise(() => undefined);
       // Due, but not sent: its queue waits for a token.
-      await new Promise<void>((resolve) => clock.at(now + LOOK_AGAIN, resolve));
+      await new Promise<void>((resolve) => clock.after(LOOK_AGAIN, resolve));
     }
   }
 

@@ -38,9 +38,11 @@ export class Throttle {
     return Math.max(configured * this.shareAt(now), least);
   }
 
-  /** From 0 to 1. A clock that was set back doesn't take back what has grown. */
+  /** From 0 to 1. */
   shareAt(now: Instant): number {
-    return Math.min(1, this.share + Math.max(0, now - this.cutAt) / RECOVERY);
+    // The clock was set back: it grows on from here.
+    if (now < this.cutAt) this.cutAt = now;
+    return Math.min(1, this.share + (now - this.cutAt) / RECOVERY);
   }
 
   /** Counts the end of an attempt; tells whether the rate was cut for it. */
@@ -49,8 +51,9 @@ export class Throttle {
     result: AttemptResult,
     now: Instant,
   ): boolean {
+    if (now < this.cutAt) this.cutAt = now;
     if (attempt.dispatchTime <= this.cutAt) return false;
-    if (now > this.windowEnd) this.openWindow(now);
+    if (now > this.windowEnd || now < this.windowEnd - WINDOW) this.openWindow(now);
     if (this.tasks.has(attempt.seq)) return false;
     this.tasks.add(attempt.seq);
     if (isOverload(result, attempt.isHttp)) this.bad += 1;

@@ -31,13 +31,15 @@ export class TokenBucket {
 
   /** The first instant, not before `now`, at which there is a token. */
   nextAt(now: Instant): Instant {
+    // Emptier than empty means that the clock was set back: a day less of tokens would be wrong.
+    this.fullAt = Math.min(this.fullAt, now + this.burst * this.interval);
     return Math.max(now, Math.ceil(this.fullAt - (this.burst - 1) * this.interval));
   }
 
   /** Changes rate and burst and keeps the tokens that are there, as far as the new burst holds them. */
   configure(rate: number, burst: number, now: Instant): void {
     const missing = Math.max(0, this.fullAt - now) / this.interval;
-    const tokens = Math.min(burst, this.burst - missing);
+    const tokens = Math.min(burst, Math.max(0, this.burst - missing));
     this.interval = SECOND / rate;
     this.burst = burst;
     this.fullAt = now + (burst - tokens) * this.interval;

@@ -5,7 +5,7 @@ import type { Socket } from 'node:net';
 import fc from 'fast-check';
 import { HttpTransport } from '../../src/adapters/http-transport.js';
 import { signedText } from '../../src/engine/dispatch-signature.js';
-import type { Dispatch, DispatchResult } from '../../src/engine/ports.js';
+import type { Dispatch, DispatchResult, NotSent } from '../../src/engine/ports.js';
 import { Loopback } from '../support/loopback.js';
 
 const SECRET = 'the engine secret';
@@ -239,7 +239,7 @@ describe('the response', () => {
 });
 
 describe('no response', () => {
-  const reason = async (sent: Promise<DispatchResult>) => {
+  const reason = async (sent: Promise<DispatchResult | NotSent>) => {
     const result = await sent;
     return result.kind === 'no-response' ? result.reason : result;
   };

@@ -137,7 +137,11 @@ describe('a token is reused', () => {
     const moving = await OidcIssuer.create({
       issuer: server.url,
       privateKey,
-      clock: { now: () => past.now() + offset, at: past.at.bind(past) },
+      clock: {
+        now: () => past.now() + offset,
+        at: past.at.bind(past),
+        after: past.after.bind(past),
+      },
     });
     let offset = 0;
     const first = await moving.idToken({ email: EMAIL, audience: AUDIENCE });

@@ -83,6 +83,22 @@ describe('with the wall clock in hand', () => {
     expect(fired.map((late) => Math.floor(late / SECOND))).toEqual([10]);
   });
 
+  test.each([DAY, -DAY])(
+    'a jump of %d µs changes nothing for what waits for time to pass',
+    (jump) => {
+      const { clock } = atNoon();
+      let fired = 0;
+      clock.after(90 * MINUTE, () => void fired++);
+      clock.after(30 * DAY, () => void fired++).cancel();
+      jest.setSystemTime((clock.now() + jump) / MILLISECOND);
+      jest.advanceTimersByTime((90 * MINUTE) / MILLISECOND - 1);
+      expect(fired).toBe(0);
+      jest.advanceTimersByTime(1);
+      expect(fired).toBe(1);
+      expect(jest.getTimerCount()).toBe(0);
+    },
+  );
+
   test('a cancelled timer leaves nothing behind, whether due, near or far', () => {
     const { clock, noon, fired, fire } = atNoon();
     const timers = [-SECOND, SECOND, 30 * DAY].map((ahead) => clock.at(noon + ahead, fire));
