@@ -11,6 +11,7 @@ export type { AuthMode } from './modules/auth/auth-options.js';
 
 // Handlers.
 export { Task, TaskController, TaskInfo } from './modules/tasks/task-decorators.js';
+export { Delayable } from './modules/tasks/delayable.js';
 export { TaskContext } from './modules/tasks/task-context.js';
 export { TaskGuard } from './modules/auth/task-guard.js';
 

@@ -1,8 +1,8 @@
 /** Reads off a handler's parameter decorators where in a request each argument travels. */
 import { PARAMTYPES_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import { taskInfo } from './task-decorators.js';
 import { isHeaderName, isReserved } from './task-headers.js';
+import { taskInfo } from './task-info.js';
 import type { ControllerClass } from './task-metadata.js';
 
 /** Where one argument of `.delay` travels; `name` is the decorator's, as it stands there. */
@@ -46,11 +46,7 @@ export function handlerParameters(
   method: string,
   refuse: (reason: string) => void,
 ): HandlerParameter[] {
-  const metadata = Object.entries(
-    (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, method) ?? {}) as Readonly<
-      Record<string, ParameterMetadata>
-    >,
-  ).sort(([, one], [, other]) => one.index - other.index);
+  const metadata = metadataOf(controller, method);
   const count = parameterCount(controller, method);
   const parameters: HandlerParameter[] = [];
   const decorated = new Set<number>();
@@ -73,6 +69,18 @@ export function handlerParameters(
   }
   refuseCollisions(parameters, refuse);
   return parameters;
+}
+
+export function hasTaskInfo(controller: ControllerClass, method: string): boolean {
+  return metadataOf(controller, method).some(([, { factory }]) => factory === taskInfo);
+}
+
+function metadataOf(controller: ControllerClass, method: string): [string, ParameterMetadata][] {
+  return Object.entries(
+    (Reflect.getMetadata(ROUTE_ARGS_METADATA, controller, method) ?? {}) as Readonly<
+      Record<string, ParameterMetadata>
+    >,
+  ).sort(([, one], [, other]) => one.index - other.index);
 }
 
 /** TypeScript notes all parameters' types; `length` stops at the first that has a default. */

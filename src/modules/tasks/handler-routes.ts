@@ -1,11 +1,14 @@
 /** Finds the registered route of every handler, and refuses at start-up what could not work. */
 import type { Type } from '@nestjs/common';
 import { Injectable, VersioningType } from '@nestjs/common';
-import { HOST_METADATA } from '@nestjs/common/constants.js';
+import { GUARDS_METADATA, HOST_METADATA } from '@nestjs/common/constants.js';
 import { ApplicationConfig, DiscoveryService, HttpAdapterHost } from '@nestjs/core';
+import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
+import { TaskGuard } from '../auth/task-guard.js';
+import { STORE_MISSING } from '../journal/journal-options.js';
 import type { HandlerParameter } from './handler-parameters.js';
-import { handlerParameters } from './handler-parameters.js';
+import { handlerParameters, hasTaskInfo } from './handler-parameters.js';
 import type { PathTemplate } from './path-template.js';
 import { readPath } from './path-template.js';
 import type { ExpressApp, RegisteredRoute } from './registered-routes.js';
@@ -94,9 +97,9 @@ export class HandlerRoutes {
       const route = this.readHandler(mark, handler, { express, routes }, refuse);
       if (!route) continue;
       found.set(mark, route);
-      const address = [route.route.path, ...(route.versionHeader ?? [])].join(' ');
+      const address = [route.method, route.route.path, ...(route.versionHeader ?? [])].join(' ');
       const other = taken.get(address);
-      if (other !== undefined) refuse(`it has the same route as ${other}: POST ${address}`);
+      if (other !== undefined) refuse(`it has the same route as ${other}: ${address}`);
       taken.set(address, handler.name);
     }
     if (problems.length > 0) {
@@ -140,7 +143,16 @@ export class HandlerRoutes {
     if (Reflect.getMetadata(HOST_METADATA, controller) !== undefined) {
       refuse("its controller is bound to a host, which a task can't name");
     }
+    const { method: httpMethod } = route;
+    if (!httpMethod) {
+      refuse('no task can have its HTTP method');
+      return undefined;
+    }
     const parameters = handlerParameters(controller, method, refuse);
+    checkMethod(httpMethod, parameters, refuse);
+    if (mark.isOpen && hasTaskInfo(controller, method) && !isGuarded(controller, route.callback)) {
+      refuse('it has @TaskInfo, so it needs @UseGuards(TaskGuard), which verifies who calls');
+    }
     const template = readPath(route.path);
     if (typeof template === 'string') {
       refuse(template);
@@ -156,16 +168,17 @@ export class HandlerRoutes {
     const firstRoute = version
       ? // Others may have the same path, each for its version.
         () => route
-      : (path: string) => routes.find((other) => other.handles('POST') && other.match(path));
+      : (path: string) => routes.find((other) => other.handles(httpMethod) && other.match(path));
     const first = template.names.length === 0 ? firstRoute(route.path) : route;
     if (first && first !== route && !handlerMark(first.callback)) {
-      refuse(`another route takes POST ${route.path}: ${first.path}`);
+      refuse(`another route takes ${httpMethod} ${route.path}: ${first.path}`);
     }
     const options = this.options(mark, controller, refuse);
     if (!options) return undefined;
     const parse = express.get('query parser fn');
     return {
       handler: name,
+      method: httpMethod,
       options,
       route,
       template,
@@ -182,7 +195,11 @@ export class HandlerRoutes {
     refuse: (reason: string) => void,
   ): BaseOptions | undefined {
     try {
-      return mergeOptions(this.settings.defaults, controllerOptions(controller), mark.options);
+      const levels = [controllerOptions(controller), mark.options];
+      const options = mergeOptions(this.settings.defaults, ...levels);
+      if (options.idempotency && !this.settings.journal.place)
+        refuse(`idempotency ${STORE_MISSING}`);
+      return options;
     } catch (error) {
       if (!(error instanceof CloudTasksError)) throw error;
       refuse(error.message);
@@ -207,4 +224,25 @@ function checkPath(
   for (const name of filled) {
     if (!names.includes(name)) refuse(`@Param('${name}') is not in its path ${path}`);
   }
+}
+
+/** Cloud Tasks sends a body with these methods only. */
+function checkMethod(
+  method: HttpMethod,
+  parameters: readonly HandlerParameter[],
+  refuse: (reason: string) => void,
+): void {
+  if (['POST', 'PUT', 'PATCH'].includes(method)) return;
+  for (const { index, place } of parameters) {
+    if (!place.startsWith('body')) continue;
+    refuse(`argument ${index + 1} is @Body(), and no task has one with ${method}`);
+  }
+}
+
+/** Whether the guard is the method's or its controller's; a global one can't be seen here. */
+function isGuarded(controller: ControllerClass, callback: object): boolean {
+  return [controller, callback].some((target) => {
+    const guards = Reflect.getMetadata(GUARDS_METADATA, target) as readonly unknown[] | undefined;
+    return guards?.some((guard) => guard === TaskGuard || guard instanceof TaskGuard) ?? false;
+  });
 }

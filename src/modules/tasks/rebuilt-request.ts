@@ -29,6 +29,7 @@ export interface RebuiltRequest {
 export interface HandlerRoute {
   /** `EmailTasks.send` */
   readonly handler: string;
+  readonly method: HttpMethod;
   /** Of its tasks, from `forRoot`, its controller and itself. */
   readonly options: BaseOptions;
   readonly route: RegisteredRoute;
@@ -36,7 +37,7 @@ export interface HandlerRoute {
   readonly parameters: readonly HandlerParameter[];
   /** Where the version isn't in the path. */
   readonly versionHeader?: VersionHeader;
-  /** The route that Express takes for a POST to this path. */
+  /** The route that Express takes for a request of this method to this path. */
   readonly firstRoute: (path: string) => RegisteredRoute | undefined;
   /** The app's own way to read a query. */
   readonly parseQuery: (query: string) => Readonly<Record<string, unknown>>;
@@ -44,7 +45,7 @@ export interface HandlerRoute {
 
 /** @throws CloudTasksError INVALID_ARGUMENT naming the argument that HTTP can't carry */
 export function rebuildRequest(target: HandlerRoute, args: readonly unknown[]): RebuiltRequest {
-  const { handler, parameters } = target;
+  const { handler, method, parameters } = target;
   if (args.length > parameters.length) {
     throw invalidArgument(
       `${handler} takes ${parameters.length} argument(s), got ${args.length}.`,
@@ -67,7 +68,6 @@ export function rebuildRequest(target: HandlerRoute, args: readonly unknown[]): 
   if (target.versionHeader) headers.set(...target.versionHeader);
   const json = rebuildBody(at('body', 'body-field'));
   if (json !== undefined) headers.set('content-type', 'application/json');
-  const method = 'POST';
   return {
     method,
     callee: `${method} ${target.route.path}`,
@@ -117,7 +117,7 @@ function refusal(handler: string, parameter: HandlerParameter): Refuse {
 }
 
 function rebuildPath(
-  { handler, route, template, firstRoute }: HandlerRoute,
+  { handler, method, route, template, firstRoute }: HandlerRoute,
   given: Given[],
 ): string {
   const texts = new Map(
@@ -141,7 +141,7 @@ function rebuildPath(
   if (first?.callback !== route.callback) {
     throw new CloudTasksError(
       'FAILED_PRECONDITION',
-      `${handler}: another route takes POST ${path}: ${first?.path ?? 'none'}.`,
+      `${handler}: another route takes ${method} ${path}: ${first?.path ?? 'none'}.`,
     );
   }
   return path;

@@ -1,6 +1,8 @@
 /** Reads the routes that Nest has registered with Express, instead of assembling paths again. */
+import { RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA } from '@nestjs/common/constants.js';
 import type { RequestHandler } from 'express';
+import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 
 /** A registered route: what Express does with it, as far as we need it. */
 export interface RegisteredRoute {
@@ -8,11 +10,24 @@ export interface RegisteredRoute {
   readonly path: string;
   /** What Nest registered, with the metadata of the method that it calls. */
   readonly callback: object;
+  /** The method that a task calls it by; undefined for one that no task may have. */
+  readonly method: HttpMethod | undefined;
   /** Whether it answers this method. */
   handles(method: string): boolean;
   /** The path's parameters, decoded; undefined when the route isn't for this path. */
   match(path: string): Readonly<Record<string, string | undefined>> | undefined;
 }
+
+const METHODS: Readonly<Partial<Record<RequestMethod, HttpMethod>>> = {
+  [RequestMethod.ALL]: 'POST',
+  [RequestMethod.POST]: 'POST',
+  [RequestMethod.GET]: 'GET',
+  [RequestMethod.HEAD]: 'HEAD',
+  [RequestMethod.PUT]: 'PUT',
+  [RequestMethod.DELETE]: 'DELETE',
+  [RequestMethod.PATCH]: 'PATCH',
+  [RequestMethod.OPTIONS]: 'OPTIONS',
+};
 
 /** What Express calls a layer of its router. */
 interface Layer {
@@ -47,6 +62,7 @@ export function registeredRoutes(app: ExpressApp): RegisteredRoute[] {
       {
         path: route.path,
         callback,
+        method: METHODS[Reflect.getMetadata(METHOD_METADATA, callback) as RequestMethod],
         handles: (method: string) =>
           route.methods['_all'] === true || route.methods[method.toLowerCase()] === true,
         match: (path: string) => match(layer, path),

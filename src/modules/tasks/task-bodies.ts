@@ -46,26 +46,37 @@ export function readTaskBodies(
   const routes = registeredRoutes(app);
   const inTask = parsersUpTo(MOST_IN_TASK);
   const keptApart = parsersUpTo(payloads.maxBytes ?? 0);
-  /** Whether a handler takes the request, whatever its headers pick. */
-  const isForTask = ({ method, path }: Request): boolean => {
+  /** Who takes the request, whatever its headers pick: tasks only, tasks too, or no handler. */
+  const takenBy = ({ method, path }: Request): 'task' | 'anyone' | undefined => {
     const matching = routes.filter((route) => route.handles(method) && route.match(path));
     // Where a version may belong to another controller, only the guard can tell. Nest's parsers
     // then read the body.
     const taken = versionsShareAPath ? matching : matching.slice(0, 1);
-    return taken.length > 0 && taken.every(({ callback }) => handlerMark(callback));
+    const marks = taken.map(({ callback }) => handlerMark(callback));
+    if (marks.length === 0 || marks.includes(undefined)) return undefined;
+    return marks.some((mark) => mark?.isOpen) ? 'anyone' : 'task';
   };
   useBeforeBodyParsers(app, (request: Request, response: Response, next: NextFunction) => {
-    if (isForTask(request)) {
-      authenticator
-        .verify(request)
-        .then(() => payloads.restore(request))
-        .then((restored) => {
-          parse(restored ? keptApart : inTask, request, response, next);
-        }, next);
-    } else {
+    const taker = takenBy(request);
+    if (taker === undefined || (taker === 'anyone' && !saysItIsATask(request))) {
       next();
+      return;
     }
+    authenticator
+      .verify(request)
+      .then(() => payloads.restore(request))
+      .then(
+        (restored) => {
+          parse(restored ? keptApart : inTask, request, response, next);
+        },
+        // Whether it is let in where anyone may come is for the route's own guards to say.
+        taker === 'task' ? next : () => next(),
+      );
   });
+}
+
+function saysItIsATask({ headers }: Request): boolean {
+  return 'x-cloudtasks-queuename' in headers || 'x-appengine-queuename' in headers;
 }
 
 /** JSON as its value, other text as a string, anything else as a `Buffer`, nothing as undefined. */

@@ -1,9 +1,8 @@
 /** The decorators: ordinary controllers and routes, guarded, and known by their class. */
-import type { ControllerOptions, ExecutionContext } from '@nestjs/common';
+import type { ControllerOptions } from '@nestjs/common';
 import {
   applyDecorators,
   Controller,
-  createParamDecorator,
   HttpCode,
   Inject,
   Post,
@@ -11,17 +10,17 @@ import {
   UseInterceptors,
 } from '@nestjs/common';
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
-import type { ServerResponse } from 'node:http';
 import { CloudTasksError } from '../../engine/errors.js';
 import { TaskGuard } from '../auth/task-guard.js';
 import { deliverable } from './delivery.js';
 import { HandlerInterceptor } from './handler-interceptor.js';
-import type { TaskContext } from './task-context.js';
+import { HookInterceptor } from './hook-interceptor.js';
 import type { ControllerClass } from './task-metadata.js';
 import { markController, markHandler } from './task-metadata.js';
 import type { ReadOptions, TaskDefaults } from './task-options.js';
 import { readTaskDefaults } from './task-options.js';
-import { taskContextOf } from './attempt-context.js';
+
+export { TaskInfo } from './task-info.js';
 
 /**
  * A controller whose routes only verified tasks may call.
@@ -34,7 +33,7 @@ export function TaskController(
   options: TaskDefaults = {},
 ): ClassDecorator {
   return (controller) => {
-    const read = readAt(`@TaskController of ${controller.name}`, options);
+    const read = readOptionsAt(`@TaskController of ${controller.name}`, options);
     Controller(typeof path === 'string' ? { path } : path)(controller);
     UseGuards(TaskGuard)(controller);
     markController(controller, read);
@@ -55,24 +54,15 @@ export function Task(path: string, options: TaskDefaults = {}): MethodDecorator 
     // Nest awaits what it injects, and would wait for this one for ever.
     if (name === 'then') throw new Error(`@Task of ${where}: a handler can't be called 'then'.`);
     const method = deliverable(value as Parameters<typeof deliverable>[0]);
-    descriptor.value = method as typeof descriptor.value;
-    markHandler(method, { options: readAt(`@Task of ${where}`, options), path });
+    (descriptor as PropertyDescriptor).value = method;
+    markHandler(method, { options: readOptionsAt(`@Task of ${where}`, options), path });
     if (!Reflect.hasMetadata(HTTP_CODE_METADATA, method)) {
       HttpCode(200)(target, name, descriptor);
     }
-    const route = [Post(path), UseGuards(TaskGuard), UseInterceptors(HandlerInterceptor)];
+    const route = [Post(path), UseGuards(TaskGuard), UseInterceptors(HookInterceptor, HandlerInterceptor)];
     applyDecorators(...route)(target, name, descriptor);
   };
 }
-
-/** Nest notes this function down with each parameter, which tells ours from other decorators. */
-export function taskInfo(_data: unknown, context: ExecutionContext): TaskContext {
-  const http = context.switchToHttp();
-  return taskContextOf(http.getRequest<object>(), http.getResponse<ServerResponse>());
-}
-
-/** Gives a handler, as its last parameter, the `TaskContext` of the attempt. */
-export const TaskInfo: () => ParameterDecorator = createParamDecorator(taskInfo);
 
 /** Injects the delayed calls of a controller that is in some `TasksModule.forFeature`. */
 export function InjectTasks(controller: ControllerClass): ParameterDecorator & PropertyDecorator {
@@ -90,7 +80,8 @@ export function tasksToken(controller: ControllerClass): symbol {
   return token;
 }
 
-function readAt(where: string, options: TaskDefaults): ReadOptions {
+/** Says in an error which decorator it was. */
+export function readOptionsAt(where: string, options: TaskDefaults): ReadOptions {
   try {
     return readTaskDefaults(options);
   } catch (error) {

@@ -12,6 +12,8 @@ export interface HandlerMark {
   readonly options: ReadOptions;
   /** That of its `@Task`. */
   readonly path?: string;
+  /** Of `@Delayable`: others may call the route too, so what comes need not be a task. */
+  readonly isOpen?: boolean;
 }
 
 export type ControllerClass = abstract new (...args: never[]) => object;

@@ -14,12 +14,16 @@ import { CloudTasksModule } from '../cloud-tasks/cloud-tasks.module.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { Payloads } from '../payloads/payloads.js';
 import { PayloadsModule } from '../payloads/payloads.module.js';
+import { JournalModule } from '../journal/journal.module.js';
 import { ManySender } from './delay-many.js';
 import { DelayedCalls } from './delayed-calls.js';
 import { ExistingTasks } from './existing-tasks.js';
 import { HandlerAddress } from './handler-address.js';
 import { HandlerCalls } from './handler-call.js';
+import { HookRunner } from './hook-runner.js';
 import { HandlerRoutes } from './handler-routes.js';
+import { HandlerRuns } from './handler-runs.js';
+import { TaskStatuses } from './task-statuses.js';
 import { HandlerTarget } from './handler-target.js';
 import { readTaskBodies } from './task-bodies.js';
 import { tasksToken } from './task-decorators.js';
@@ -28,6 +32,7 @@ import { TaskFitting } from './task-fitting.js';
 import { PlainTarget } from './plain-target.js';
 import { TaskProducer } from './task-producer.js';
 import { TaskSender } from './task-sender.js';
+import { followTraces } from './trace-context.js';
 import type { TasksModuleOptions } from './module-options.js';
 import { TasksSettings } from './module-options.js';
 
@@ -52,17 +57,20 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
   imports: [DiscoveryModule],
   providers: [
     HandlerRoutes,
+    HandlerRuns,
+    TaskStatuses,
     HandlerTarget,
     HandlerCalls,
     PlainTarget,
     TaskProducer,
     TaskFitting,
+    HookRunner,
     TaskSender,
     ManySender,
     ExistingTasks,
     DelayedCalls,
   ],
-  exports: [DelayedCalls, TaskProducer],
+  exports: [HandlerRoutes, HookRunner, HandlerRuns, TaskStatuses, DelayedCalls, TaskProducer],
 })
 class TasksCoreModule implements OnModuleInit {
   constructor(
@@ -71,6 +79,7 @@ class TasksCoreModule implements OnModuleInit {
     private readonly backend: QueueBackend,
     private readonly authenticator: TaskAuthenticator,
     private readonly payloads: Payloads,
+    private readonly hooks: HookRunner,
   ) {}
 
   /** @throws Error naming every handler that can't work */
@@ -80,7 +89,9 @@ class TasksCoreModule implements OnModuleInit {
     const express = this.routes.express();
     if (express) {
       this.calls.checkRegistered();
+      this.hooks.check(this.routes.read().values());
       readTaskBodies(express, this.authenticator, this.payloads, this.routes.versionsShareAPath);
+      followTraces(express);
     }
     await this.backend.ensureQueues(queues);
   }
@@ -102,7 +113,7 @@ export class TasksModule {
   static forFeature(controllers: readonly Type<object>[]): DynamicModule {
     const providers = controllers.map((controller) => {
       if (handlersOf(controller).size === 0) {
-        throw new Error(`TasksModule.forFeature: ${controller.name} has no @Task.`);
+        throw new Error(`TasksModule.forFeature: ${controller.name} has no @Task and no @Delayable.`);
       }
       return {
         provide: tasksToken(controller),
@@ -132,6 +143,11 @@ function withSettings(settings: DynamicModule): DynamicModule {
         imports: [settings],
         inject: [TasksSettings],
         useFactory: ({ payloads }: TasksSettings) => ({ store: payloads }),
+      }),
+      JournalModule.forRootAsync({
+        imports: [settings],
+        inject: [TasksSettings],
+        useFactory: ({ journal }: TasksSettings) => journal,
       }),
       AuthModule.forRootAsync({
         imports: [settings],

@@ -232,7 +232,7 @@ describe('modules', () => {
 
   test('a feature without handlers', async () => {
     await expect(makeApp({ controllers: [Before] })).rejects.toThrow(
-      'TasksModule.forFeature: Before has no @Task.',
+      'TasksModule.forFeature: Before has no @Task and no @Delayable.',
     );
   });
 
