@@ -58,6 +58,7 @@ function tasksOptions(app: Settings): TasksModuleOptions {
     serviceUrl: app.serviceUrl,
     serviceAccount: app.serviceAccount,
     auth,
+    store: app.store,
     queuesFile: app.queuesFile,
     ...(backend.kind === 'google'
       ? { emulatorHost: backend.emulatorHost }

@@ -8,6 +8,7 @@ import type { Variables } from './setting-names.js';
 import { refuseUnknownNames, SettingsError } from './setting-names.js';
 import type { ExternalOrigins } from './setting-origins.js';
 import { readAppEngineHosts, readExternalOrigins } from './setting-origins.js';
+import { readStoreUrl, STORE_URL_EXPECTED } from './store-url.js';
 
 /** What the app runs with. Of a kind's own settings nothing is there when it isn't used. */
 export interface Settings {
@@ -26,6 +27,8 @@ export interface Settings {
   /** As whom handlers are called. */
   readonly serviceAccount: string;
   readonly auth: AuthSettings;
+  /** Where the journal is kept; absent, in `dataDir`, or on Google nowhere. */
+  readonly store?: string;
   readonly external: ExternalSettings;
 }
 
@@ -111,6 +114,7 @@ export function readSettings(variables: Variables): Settings {
     ...(serviceUrl === undefined ? {} : { serviceUrl }),
     serviceAccount,
     auth,
+    ...readStore(env, backend, variables),
     external: {
       origins: readExternalOrigins(env, embedded, [serviceUrl, auth.audience]),
       serviceAccount: env.account('EXTERNAL_SERVICE_ACCOUNT') ?? serviceAccount,
@@ -229,6 +233,25 @@ function queuesFile(env: Environment): Pick<Settings, 'queuesFile'> {
   if (file === undefined) return {};
   if (!existsSync(file)) env.refuse('QUEUES_FILE', 'a file that exists');
   return { queuesFile: file };
+}
+
+/** Of a store that isn't named, nothing. */
+function readStore(
+  env: Environment,
+  backend: Settings['backend'],
+  variables: Variables,
+): Pick<Settings, 'store'> {
+  const store = env.text('STORE_URL');
+  if (store === undefined) return {};
+  const place = readStoreUrl(store) ?? env.refuse('STORE_URL', STORE_URL_EXPECTED);
+  const isLocal = place.kind === 'memory' || place.kind === 'sqlite';
+  const onPlatform = !!variables['K_SERVICE'] || !!variables['GAE_ENV'];
+  const onGoogle = backend.kind === 'google' && backend.emulatorHost === undefined;
+  if (isLocal && (onPlatform || onGoogle)) {
+    const why = onPlatform ? 'on Cloud Run and App Engine, where a file vanishes' : 'on Google';
+    env.refuse('STORE_URL', `a server that all instances share, redis:// or postgres://, ${why}`);
+  }
+  return { store };
 }
 
 function readProject(env: Environment, embedded: boolean): string {

@@ -16,13 +16,14 @@ export const SETTING_NAMES = [
   ...['SERVICE_URL', 'SERVICE_ACCOUNT', 'AUTH_MODE'],
   ...['OIDC_AUDIENCE', 'OIDC_ACCOUNTS', 'OIDC_ISSUER', 'ALLOWED_QUEUES', 'PRODUCER_AUTH'],
   ...['EXTERNAL_ORIGINS', 'EXTERNAL_SERVICE_ACCOUNT', 'APP_ENGINE_HOSTS', 'QUEUES_FILE'],
+  ...['STORE_URL'],
 ] as const;
 export type SettingName = (typeof SETTING_NAMES)[number];
 
 /** Settings of the whole design that this version would ignore without a word. */
 export const NOT_YET = [
   ...['ROLE', 'OUTBOUND_FILE', 'RELAY_SERVICE_ACCOUNT', 'RELAY_MAX_INFLIGHT'],
-  ...['STORE_URL', 'SYNC_SOURCE_URL', 'WEBHOOK_SECRET', 'CALLBACK_SECRET'],
+  ...['SYNC_SOURCE_URL', 'WEBHOOK_SECRET', 'CALLBACK_SECRET'],
   ...['ENVELOPE_SECRET', 'SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
 ] as const;
 

@@ -54,12 +54,16 @@ export function redriven(lineage: Lineage): Lineage {
  * The id of a hop's task but the first. A crash between its create and the end of the task before
  * leads to the same id again, so there ALREADY_EXISTS means done.
  */
-export function hopTaskId({ uid, hop }: Lineage): string {
+export function hopTaskId({ uid, hop }: Pick<Lineage, 'uid' | 'hop'>): string {
   return `${digest(uid)}-h${hop}`;
 }
 
 /** The id under which a task of this lineage is parked; as with `hopTaskId`, each just once. */
-export function parkedTaskId({ uid, hop, redrive }: Lineage): string {
+export function parkedTaskId({
+  uid,
+  hop,
+  redrive,
+}: Pick<Lineage, 'uid' | 'hop' | 'redrive'>): string {
   return digest(`${uid} ${hop} ${redrive}`);
 }
 

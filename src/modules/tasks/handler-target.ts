@@ -7,7 +7,7 @@ import { HandlerAddress } from './handler-address.js';
 import { TasksSettings } from './module-options.js';
 import type { RebuiltRequest } from './rebuilt-request.js';
 import type { TaskTarget } from './target-options.js';
-import { DEADLINE_HEADER } from './task-headers.js';
+import { DEADLINE_HEADER, IDEMPOTENCY_HEADER } from './task-headers.js';
 import { DEFAULT_HTTP_DEADLINE, MOST_URL_LENGTH } from './task-limits.js';
 import type { ReadOptions, ReadToken } from './task-options.js';
 
@@ -24,7 +24,7 @@ export class HandlerTarget {
   /** @throws CloudTasksError */
   async of(request: RebuiltRequest, options: ReadOptions): Promise<CalledTarget> {
     const { path, method, body } = request;
-    const { headers: given, dispatchDeadline, target = 'http', token } = options;
+    const { headers: given, dispatchDeadline, target = 'http', token, idempotencyKey } = options;
     if (token && 'oauth' in token) {
       const message = 'oauth: a handler takes an ID token; access tokens are for Google APIs.';
       throw invalidArgument(message, 'oauth');
@@ -34,6 +34,7 @@ export class HandlerTarget {
       // The arguments' own beat those of the options, or they would not arrive.
       ...Object.fromEntries([...(given ?? []), ...request.headers]),
       ...(deadline === undefined ? {} : { [DEADLINE_HEADER]: String(deadline / MILLISECOND) }),
+      ...(idempotencyKey === undefined ? {} : { [IDEMPOTENCY_HEADER]: idempotencyKey }),
     };
     const content = { httpMethod: method, headers, ...(body ? { body } : {}) };
     if (target !== 'http') {

@@ -4,10 +4,13 @@ import type { AuthMode } from '../auth/auth-options.js';
 import { AUTH_MODES } from '../auth/auth-options.js';
 import { platformOf } from '../../platform.js';
 import type { CloudTasksOptions } from '../cloud-tasks/cloud-tasks-options.js';
+import { locationName } from '../cloud-tasks/cloud-tasks-options.js';
+import type { JournalOptions } from '../journal/journal-options.js';
 import type { PayloadSettings, PayloadStoreOptions } from '../payloads/payload-options.js';
 import { BUCKET_OPTIONS, FOLDER_OPTIONS, readPayloadOptions } from '../payloads/payload-options.js';
 import type { BaseOptions, TaskDefaults } from './task-options.js';
 import { readTaskDefaults, TASK_DEFAULTS } from './task-options.js';
+import { readStore } from './store-option.js';
 import { isAccount } from './target-options.js';
 import { refuseUnknown } from './unknown-option.js';
 
@@ -24,6 +27,12 @@ export interface TasksModuleOptions extends CloudTasksOptions, TaskDefaults {
   /** As whom handlers are called. Default when embedded: `tasks@local`. */
   readonly serviceAccount?: string | undefined;
   readonly auth?: TasksAuthOptions | undefined;
+  /**
+   * Where it is kept who runs a task and how it ended, which `idempotency` and `status` need:
+   * `redis://…`, `postgres://…`, `sqlite:<file>` or `memory:`. Default when embedded: a file in the
+   * engine's `dataDir`. With Google there is none: its instances share a server, or nothing.
+   */
+  readonly store?: string | undefined;
   /** Where bodies go that are too large for a task. Default: nowhere, so that they are refused. */
   readonly payloadStore?: PayloadStoreOptions | undefined;
 }
@@ -59,6 +68,8 @@ export class TasksSettings {
 
   readonly payloads: PayloadSettings | undefined;
 
+  readonly journal: JournalOptions;
+
   /** @throws CloudTasksError INVALID_ARGUMENT naming the option */
   constructor(options: TasksModuleOptions) {
     refuseUnknown(options, KNOWN, 'TasksModule');
@@ -82,6 +93,7 @@ export class TasksSettings {
     // What the guard lets in: on App Engine nobody sends it a token.
     const target = this.auth.mode === 'appengine' ? { target: 'app-engine' as const } : {};
     this.defaults = { queue, ...target, ...defaults };
+    this.journal = { place: readStore(rest.store, options), location: locationName(options) };
   }
 }
 
@@ -101,6 +113,7 @@ const KNOWN = [
   'serviceUrl',
   'serviceAccount',
   'auth',
+  'store',
   'payloadStore',
 ];
 

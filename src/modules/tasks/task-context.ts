@@ -18,8 +18,17 @@ export class TaskContext {
   readonly previousResponse: number | undefined;
   /** Why there is another attempt, as far as the backend tells. */
   readonly retryReason: string | undefined;
-  /** Aborted 5 s before the attempt's deadline, and when the caller has gone away. */
+  /**
+   * Aborted 5 s before the attempt's deadline, when the caller has gone away, and with `idempotency`
+   * when another instance has taken the work over.
+   */
   readonly signal: AbortSignal;
+
+  /**
+   * With `idempotency`: greater than that of every earlier run of the same work, so that what the
+   * handler writes to can refuse one that was taken over and doesn't know it yet.
+   */
+  readonly fence: number | undefined;
 
   // Makes the type nominal: an argument that only looks like one must not be taken for it.
   declare private readonly nominal: true;
@@ -35,7 +44,8 @@ export class TaskContext {
       | 'previousResponse'
       | 'retryReason'
       | 'signal'
-    >,
+    > &
+      Partial<Pick<TaskContext, 'fence'>>,
   ) {
     this.queue = facts.queue;
     this.taskId = facts.taskId;
@@ -45,6 +55,7 @@ export class TaskContext {
     this.previousResponse = facts.previousResponse;
     this.retryReason = facts.retryReason;
     this.signal = facts.signal;
+    this.fence = facts.fence;
     Object.freeze(this);
   }
 }

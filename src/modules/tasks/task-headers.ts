@@ -5,6 +5,9 @@ import { printable } from '../../printable.js';
 /** How long an attempt may take, in milliseconds; believed only of verified requests. */
 export const DEADLINE_HEADER = 'X-Tasks-Deadline';
 
+/** The work that a task is, where its maker has named it; believed like the deadline. */
+export const IDEMPOTENCY_HEADER = 'X-Tasks-Idempotency-Key';
+
 const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** HTTP takes blanks at either end away, and what isn't ASCII arrives as each hop likes it. */
 const VALUE = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/;

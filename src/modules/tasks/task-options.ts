@@ -9,8 +9,12 @@ import { isDate } from './argument-text.js';
 import type { When } from './schedule-time.js';
 import { readCountdown, refuseBoth } from './schedule-time.js';
 import { readHeaders } from './task-headers.js';
+import type { TaskHookOption } from './task-hook.js';
+import { readHooks } from './task-hook.js';
 import type { OAuthOptions, OidcOptions, TaskTarget } from './target-options.js';
 import { readOAuth, readOidc, readTarget } from './target-options.js';
+import type { IdempotencyOptions, ReadIdempotency, TaskIdempotency } from './idempotency.js';
+import { readIdempotency, readTaskIdempotency } from './idempotency.js';
 import type { ReadTaskId, TaskIdRule } from './task-id.js';
 import { readTaskId, readTaskIdRule } from './task-id.js';
 import {
@@ -50,12 +54,19 @@ export interface TaskDefaults {
    * which with Google is 20 s at most.
    */
   readonly createTimeout?: DurationText | undefined;
+  /** What to call before the create, around the handler, after the outcome; added to weaker ones. */
+  readonly hooks?: readonly TaskHookOption[] | undefined;
+  /**
+   * Whether a handler does its work once, however often a task is delivered; `true` for the
+   * defaults. Default false.
+   */
+  readonly idempotency?: IdempotencyOptions | boolean | undefined;
 }
 
 export type OnDuplicate = 'error' | 'ignore';
 
 /** What may be said for one task, in `.options()`. */
-export interface TaskOptions extends Omit<TaskDefaults, 'taskId'> {
+export interface TaskOptions extends Omit<TaskDefaults, 'taskId' | 'idempotency'> {
   /** When to make the first attempt, at most 30 days ahead; a past time is now. */
   readonly scheduleTime?: Date | undefined;
   /**
@@ -63,6 +74,8 @@ export interface TaskOptions extends Omit<TaskDefaults, 'taskId'> {
    * first has ended. Any text; one that is no legal id is replaced by its SHA-256. Or a rule.
    */
   readonly taskId?: string | TaskIdRule | undefined;
+  /** The same work as every other task of this handler with this key, which is then done once. */
+  readonly idempotency?: TaskIdempotency | undefined;
 }
 
 /** The options of one level, checked, in the engine's units. */
@@ -76,6 +89,10 @@ export interface ReadOptions {
   readonly taskId?: ReadTaskId;
   readonly onDuplicate?: OnDuplicate;
   readonly createTimeout?: Duration;
+  readonly hooks?: readonly TaskHookOption[];
+  readonly idempotency?: ReadIdempotency | false;
+  /** Of one task. */
+  readonly idempotencyKey?: string;
 }
 
 /** A request has one token, so a stronger level's replaces a weaker one's of the other kind too. */
@@ -92,17 +109,25 @@ export const TASK_DEFAULTS = [
   'taskId',
   'onDuplicate',
   'createTimeout',
+  'hooks',
+  'idempotency',
 ] as const;
 export const TASK_OPTIONS = [...TASK_DEFAULTS, 'scheduleTime'] as const;
 
 /** @throws CloudTasksError INVALID_ARGUMENT */
 export function readTaskDefaults(options: TaskDefaults): ReadOptions {
-  return read(options, TASK_DEFAULTS, readTaskIdRule);
+  return read(options, TASK_DEFAULTS, {
+    taskId: readTaskIdRule,
+    idempotency: (given) => ({ idempotency: readIdempotency(given) }),
+  });
 }
 
 /** @throws CloudTasksError INVALID_ARGUMENT */
 export function readTaskOptions(options: TaskOptions): ReadOptions {
-  return read(options, TASK_OPTIONS, readTaskId);
+  return read(options, TASK_OPTIONS, {
+    taskId: readTaskId,
+    idempotency: (given) => ({ idempotencyKey: readTaskIdempotency(given).key }),
+  });
 }
 
 /** Options that name a queue, as those of `forRoot` do at the latest. */
@@ -122,16 +147,27 @@ export function mergeOptions(base: BaseOptions, ...levels: readonly ReadOptions[
       'dispatchDeadline',
     );
   }
-  return { ...merged, headers: new Map(all.flatMap(({ headers }) => [...(headers ?? [])])) };
+  return {
+    ...merged,
+    headers: new Map(all.flatMap(({ headers }) => [...(headers ?? [])])),
+    hooks: all.flatMap(({ hooks }) => hooks ?? []),
+  };
+}
+
+/** What means something else for one task than for many. */
+interface Readers {
+  readonly taskId: (given: unknown) => ReadTaskId;
+  readonly idempotency: (given: unknown) => ReadOptions;
 }
 
 function read(
-  options: TaskOptions,
+  options: Omit<TaskOptions, 'idempotency'> & { readonly idempotency?: unknown },
   known: readonly string[],
-  readId: (taskId: unknown) => ReadTaskId,
+  readers: Readers,
 ): ReadOptions {
   refuseUnknown(options, known, 'a task');
   const { queue, dispatchDeadline, headers, target, taskId, onDuplicate, createTimeout } = options;
+  const { idempotency } = options;
   const when = readWhen(options);
   const token = readToken(options);
   return {
@@ -141,13 +177,18 @@ function read(
     ...(headers === undefined ? {} : { headers: readHeaders(headers) }),
     ...(target === undefined ? {} : { target: readTarget(target) }),
     ...(token === undefined ? {} : { token }),
-    ...(taskId === undefined ? {} : { taskId: readId(taskId) }),
+    ...(taskId === undefined ? {} : { taskId: readers.taskId(taskId) }),
     ...(onDuplicate === undefined ? {} : { onDuplicate: readOnDuplicate(onDuplicate) }),
     ...(createTimeout === undefined ? {} : { createTimeout: readCreateTimeout(createTimeout) }),
+    ...(options.hooks === undefined ? {} : { hooks: readHooks(options.hooks) }),
+    ...(idempotency === undefined ? {} : readers.idempotency(idempotency)),
   };
 }
 
-function readWhen({ countdown, scheduleTime }: TaskOptions): When | undefined {
+function readWhen({
+  countdown,
+  scheduleTime,
+}: Pick<TaskOptions, 'countdown' | 'scheduleTime'>): When | undefined {
   refuseBoth(countdown, scheduleTime);
   if (countdown !== undefined) return readCountdown(countdown);
   if (scheduleTime === undefined) return undefined;
@@ -160,7 +201,7 @@ function readWhen({ countdown, scheduleTime }: TaskOptions): When | undefined {
   return { at: scheduleTime.getTime() * MILLISECOND };
 }
 
-function readToken({ oidc, oauth }: TaskOptions): ReadToken | undefined {
+function readToken({ oidc, oauth }: Pick<TaskOptions, 'oidc' | 'oauth'>): ReadToken | undefined {
   if (oidc !== undefined && oauth !== undefined) {
     throw invalidArgument('Give oidc or oauth, not both: a request has one token.', 'oauth');
   }

@@ -3,6 +3,7 @@ import type { CloudTasksError } from '../../engine/errors.js';
 import type { TaskContext } from './task-context.js';
 import type { TaskIdRule } from './task-id.js';
 import type { TaskOptions } from './task-options.js';
+import type { TaskStatus } from './task-statuses.js';
 
 /** A created task. */
 export interface TaskRef {
@@ -73,6 +74,15 @@ export interface Delayed<Arguments extends readonly unknown[]> {
    * @throws CloudTasksError
    */
   cancel(task: string | TaskRef): Promise<boolean>;
+
+  /**
+   * What has become of a task: `scheduled`, `running`, `succeeded`, `failed` or `dead-lettered`. One
+   * that ended is remembered for an hour, or as long as the `ttl` of `idempotency` says.
+   *
+   * @param task as for `cancel`
+   * @throws CloudTasksError NOT_FOUND when it never was, or ended too long ago
+   */
+  status(task: string | TaskRef): Promise<TaskStatus>;
 
   /**
    * Has a task attempted at once, whatever its time, the queue's rate or a pause say.
