@@ -8,25 +8,21 @@ import type { DurationText } from '../duration.js';
 import { parseDuration } from '../duration.js';
 import { shortId } from '../engine/resource-name.js';
 import { MILLISECOND } from '../engine/time.js';
-import { AppAddress } from '../modules/cloud-tasks/app-address.js';
-import { EmbeddedBackend } from '../modules/cloud-tasks/embedded-backend.js';
-import { CLOCK, QueueBackend } from '../modules/cloud-tasks/queue-backend.js';
+import { QueueBackend } from '../modules/cloud-tasks/queue-backend.js';
 import { HandlerAddress } from '../modules/tasks/handler-address.js';
 import { HandlerRoutes } from '../modules/tasks/handler-routes.js';
-import { TasksSettings } from '../modules/tasks/module-options.js';
 import { tasksToken } from '../modules/tasks/task-decorators.js';
 import type { Tasks } from '../modules/tasks/tasks.js';
 import type { AttemptRecord } from './attempt-log.js';
 import { AttemptLog } from './attempt-log.js';
 import { HandlerNames } from './handler-names.js';
 import type { Outside } from './memory-network.js';
-import { APP_URL, MemoryNetwork } from './memory-network.js';
+import { MemoryNetwork } from './memory-network.js';
+import { Overrides } from './overrides.js';
+import type { DeadTask, WaitingTask } from './task-lists.js';
+import { TaskLists } from './task-lists.js';
 import { VirtualClock } from './virtual-clock.js';
-import type { VirtualEngine } from './virtual-engine.js';
-import { virtualEngine } from './virtual-engine.js';
 import { VirtualRun } from './virtual-run.js';
-import type { WaitingTask } from './waiting-tasks.js';
-import { WaitingTasks } from './waiting-tasks.js';
 
 export interface TestbedOptions {
   /**
@@ -57,7 +53,8 @@ interface Parts {
   readonly network: MemoryNetwork;
   readonly log: AttemptLog;
   readonly run: VirtualRun;
-  readonly waiting: WaitingTasks;
+  readonly lists: TaskLists;
+  readonly overrides: Overrides;
 }
 
 /**
@@ -87,25 +84,14 @@ export class TasksTestbed {
     const clock = new VirtualClock(now.getTime() * MILLISECOND);
     const network = new MemoryNetwork(outside);
     const log = new AttemptLog();
-    const address = Promise.withResolvers<string>();
-    let started: VirtualEngine | undefined;
-    builder.overrideProvider(CLOCK).useValue(clock);
-    builder.overrideProvider(AppAddress).useValue({ url: () => address.promise });
-    builder.overrideProvider(QueueBackend).useFactory({
-      inject: [TasksSettings],
-      factory: ({ cloudTasks }: TasksSettings) =>
-        EmbeddedBackend.start({ ...cloudTasks, backend: 'embedded' }, async (engineOptions) => {
-          started = await virtualEngine(engineOptions, { clock, network, log });
-          return started;
-        }),
-    });
+    const overrides = new Overrides({ clock, network, log });
+    overrides.apply(builder);
     const module = await builder.compile();
-    if (!started)
-      throw new Error('TasksTestbed: no module of the app imports TasksModule.forRoot.');
-    const { engine } = started;
+    const { engine } = overrides;
+    if (!engine) throw new Error('TasksTestbed: no module of the app imports TasksModule.forRoot.');
     const app = await (options.app ?? plainApp)(module);
     await app.init();
-    address.resolve(APP_URL);
+    overrides.listening();
     const handlers = app.get(HandlerAddress, { strict: false });
     network.attach(app.getHttpServer() as Server, await handlers.serviceUrl());
     const routes = app.get(HandlerRoutes, { strict: false });
@@ -123,8 +109,8 @@ export class TasksTestbed {
       describe: (dispatch) => `${names.of(dispatch)}, task ${shortId(dispatch.task)}`,
     });
     const { location } = app.get(QueueBackend, { strict: false });
-    const waiting = new WaitingTasks(engine, location, names);
-    return new TasksTestbed(app, { clock, network, log, run, waiting });
+    const lists = new TaskLists(engine, location, names);
+    return new TasksTestbed(app, { clock, network, log, run, lists, overrides });
   }
 
   /** What the clock of the queues shows. `Date.now()` is another one. */
@@ -153,7 +139,7 @@ export class TasksTestbed {
    * @throws Error naming what still waits after `limit`, and handlers like `advance`
    */
   async drain({ limit = '30d' }: DrainOptions = {}): Promise<void> {
-    const left = () => this.parts.waiting.list((_, { state }) => state === 'RUNNING');
+    const left = () => this.parts.lists.waiting((_, { state }) => state === 'RUNNING');
     const isDone = async () => (await left()).length === 0;
     if (await this.parts.run.until(isDone, parseDuration(limit, 'limit'))) return;
     const names = (await left()).map(
@@ -169,7 +155,7 @@ export class TasksTestbed {
    * @param queue the id of the only queue to look at
    */
   async pending(queue?: string): Promise<WaitingTask[]> {
-    return this.parts.waiting.list((id) =>
+    return this.parts.lists.waiting((id) =>
       queue === undefined ? !isDeadLetterQueue(id) : id === queue,
     );
   }
@@ -179,9 +165,9 @@ export class TasksTestbed {
     return [...this.parts.log.records];
   }
 
-  /** Tasks that were given up. */
-  async deadLetters(): Promise<WaitingTask[]> {
-    return this.parts.waiting.list(isDeadLetterQueue);
+  /** Tasks that were given up, and why; those that died first come first. */
+  async deadLetters(): Promise<DeadTask[]> {
+    return this.parts.lists.dead();
   }
 
   /**
@@ -195,10 +181,11 @@ export class TasksTestbed {
   /** Closes the app; tasks that wait are forgotten. */
   async close(): Promise<void> {
     await this.app.close();
+    await this.parts.overrides.close();
   }
 }
 
-export type { AttemptRecord, Outside, WaitingTask };
+export type { AttemptRecord, DeadTask, Outside, WaitingTask };
 export type { OutsideCall } from './memory-network.js';
 
 function plainApp(module: TestingModule): INestApplication {

@@ -2,9 +2,8 @@
 import { MemoryStore } from '../adapters/memory-store.js';
 import { newSigningKey, OidcIssuer } from '../adapters/oidc-issuer.js';
 import { Engine } from '../engine/engine.js';
-import type { EngineEvent } from '../engine/ports.js';
-import type { EngineOptions, RunningEngine } from '../host/running-engine.js';
-import type { AttemptLog } from './attempt-log.js';
+import type { EngineEvents } from '../engine/ports.js';
+import type { RunningEngine } from '../host/running-engine.js';
 import type { MemoryNetwork } from './memory-network.js';
 import type { VirtualClock } from './virtual-clock.js';
 
@@ -17,17 +16,14 @@ let signingKey: Promise<string> | undefined;
 
 /** Dispatches only between `engine.dispatch()` and `engine.hold()`, whatever the app asks for. */
 export async function virtualEngine(
-  { issuer = 'https://tasks.test' }: Pick<EngineOptions, 'issuer'>,
-  around: {
+  { issuer = 'https://tasks.test' }: { readonly issuer?: string | undefined },
+  ports: {
     readonly clock: VirtualClock;
     readonly network: MemoryNetwork;
-    readonly log: AttemptLog;
+    readonly onEvent: EngineEvents;
   },
 ): Promise<VirtualEngine> {
-  const { clock, network, log } = around;
-  const onEvent = (event: EngineEvent) => {
-    if (event.type === 'attempt') log.ended(event, clock.now());
-  };
+  const { clock, network, onEvent } = ports;
   const privateKey = await (signingKey ??= newSigningKey());
   const tokens = await OidcIssuer.create({ issuer, privateKey, clock });
   const store = new MemoryStore();

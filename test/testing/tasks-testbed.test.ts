@@ -121,7 +121,6 @@ describe('time', () => {
     const start = bed.now().getTime();
     await bed.advance('9s');
     expect(bed.attempts()).toMatchObject([{ status: 500, retryAt: new Date(start + 10_000) }]);
-    expect(bed.attempts()[0]?.answer).toMatch('Internal server error');
     await bed.advance('1h');
     expect(bed.attempts().map(({ at }) => at.getTime() - start)).toEqual([0, 10_000, 30_000]);
     expect(bed.attempts().map(({ attempt }) => attempt)).toEqual([1, 2, 3]);
