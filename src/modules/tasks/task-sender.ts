@@ -8,6 +8,8 @@ import type { Duration, Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { CalledTarget } from './handler-target.js';
+import { HookChanges } from './hook-changes.js';
+import { HookRunner } from './hook-runner.js';
 import { firstAttempt } from './schedule-time.js';
 import type { Identified } from './task-id.js';
 import { idOf } from './task-id.js';
@@ -32,10 +34,14 @@ export class TaskSender {
     private readonly backend: QueueBackend,
     @Inject(CLOCK) private readonly clock: Clock,
     private readonly fitting: TaskFitting,
+    private readonly hooks: HookRunner,
   ) {}
 
   /** @throws CloudTasksError */
-  async send(call: OutgoingCall, options: BaseOptions): Promise<TaskRef> {
+  async send(call: OutgoingCall, asked: BaseOptions): Promise<TaskRef> {
+    const changes = new HookChanges(call, asked);
+    await this.hooks.beforeCreate(asked.hooks, changes);
+    const { options } = changes;
     const { taskId, createTimeout } = options;
     const queue = this.backend.queueName(options.queue);
     const now = this.clock.now();
@@ -45,7 +51,7 @@ export class TaskSender {
       const created = await this.within(createTimeout, async () => {
         const task: TaskInput = {
           ...(name === undefined ? {} : { name }),
-          ...(await call.target()),
+          ...changes.apply(await call.target()),
           ...(scheduleTime === undefined ? {} : { scheduleTime }),
           ...(options.dispatchDeadline === undefined
             ? {}
