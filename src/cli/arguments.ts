@@ -9,6 +9,14 @@ export function portNumber(text: string): number {
   return port;
 }
 
+/** As CLOUD_TASKS_EMULATOR_HOST has it. */
+export function emulatorAddress(text: string): string {
+  const [, address] =
+    /^(?:http:\/\/)?((?:[A-Za-z\d.-]+|\[[\dA-Fa-f:.]+\]):\d{1,5})\/?$/.exec(text) ?? [];
+  if (address === undefined) throw new InvalidArgumentError("Expected '127.0.0.1:8123'.");
+  return address;
+}
+
 export function matching(pattern: RegExp, expected: string): (text: string) => string {
   return (text) => {
     if (!pattern.test(text)) throw new InvalidArgumentError(`Expected ${expected}.`);

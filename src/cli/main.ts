@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { engineCommand } from './engine.js';
+import { queuesCommand } from './queues.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -12,7 +13,8 @@ const program = new Command('nest-cloud-tasks')
   .description('Background work for NestJS on Google Cloud Tasks.')
   .version(version)
   .showHelpAfterError()
-  .addCommand(engineCommand());
+  .addCommand(engineCommand())
+  .addCommand(queuesCommand());
 
 try {
   await program.parseAsync();

@@ -25,7 +25,7 @@ export async function applyQueues(
 ): Promise<QueueReport[]> {
   const reports: QueueReport[] = [];
   for (const change of await queueChanges(api, location, plan)) {
-    const report = await carryOut(api, location, change);
+    const report = await applyChange(api, location, change);
     if (report) reports.push(report);
   }
   return [
@@ -44,7 +44,8 @@ export function notApplied(location: string, plan: QueuesPlan): string[] {
   ].map((what) => `Not applied here: ${what}.`);
 }
 
-async function carryOut(
+/** @returns nothing where there was nothing to do */
+export async function applyChange(
   api: CloudTasksApi,
   location: string,
   { planned, kind, differences, state }: QueueChange,

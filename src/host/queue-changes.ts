@@ -54,9 +54,12 @@ async function changeOf(
   const wanted = newQueue({ ...planned.settings, name }, VERSION);
   const current = await find(api, name);
   if (!current) {
-    const differences = leavesThatDiffer(newQueue({ name }, VERSION), wanted, planned).map(
-      ({ field, to }) => `${field} ${to}`,
-    );
+    const differences = planned.onlyState
+      ? []
+      : leavesThatDiffer(newQueue({ name }, VERSION), wanted, planned).map(
+          ({ field, to }) => `${field} ${to}`,
+        );
+    if (planned.state === 'PAUSED') differences.push('state PAUSED');
     return { planned, kind: 'create', differences };
   }
   const differences = planned.onlyState

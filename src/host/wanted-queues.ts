@@ -42,6 +42,19 @@ export async function wantedQueues({
 }
 
 /**
+ * What a file wants, dead letters included.
+ *
+ * @param file YAML, or a JavaScript module that exports `queues`
+ * @throws as `wantedQueues` does
+ */
+export async function wantedQueuesOf(file: string): Promise<QueuesPlan> {
+  const { readQueuesFile, readQueuesOption } = await import('./queues-file.js');
+  if (!/\.[cm]?js$/.test(file)) return withDeadLetters(readQueuesFile(file));
+  const { queuesOfModule } = await import('./queues-module.js');
+  return withDeadLetters(readQueuesOption(await queuesOfModule(file), file));
+}
+
+/**
  * Each queue followed by the one of its dead letters, which is paused, so it only keeps them. One
  * that the plan has itself is as it says there, but for that.
  */
