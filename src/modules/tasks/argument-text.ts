@@ -31,16 +31,6 @@ export function headerText(value: unknown, refuse: Refuse): string {
   return text;
 }
 
-/** @param piped whether a pipe may make a list of one again, where HTTP shows a single value */
-export function queryTexts(value: unknown, piped: boolean, refuse: Refuse): string[] {
-  if (!Array.isArray(value)) return [plainText(value, refuse)];
-  if (value.length === 0) refuse('one item or more, for a query', 'an empty array');
-  if (value.length === 1 && !piped) {
-    refuse('a single value or two items and more, for a query without a pipe', 'an array of one');
-  }
-  return value.map((item) => plainText(item, refuse));
-}
-
 export function isDate(value: unknown): value is Date {
   // By its tag, not its class: a Date of another realm is a Date.
   return Object.prototype.toString.call(value) === '[object Date]';

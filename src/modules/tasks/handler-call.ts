@@ -16,7 +16,7 @@ export class HandlerCalls {
     args: readonly unknown[],
     options: BaseOptions,
   ): Promise<OutgoingCall> {
-    const request = rebuildRequest(route, args);
+    const request = await rebuildRequest(route, args, options.validate);
     return { ...request, isOurs: true, target: () => this.target.of(request, options) };
   }
 }

@@ -10,14 +10,19 @@ export interface HandlerParameter {
   readonly index: number;
   readonly place: 'path' | 'query' | 'whole-query' | 'header' | 'body' | 'body-field';
   readonly name: string;
-  /** Whether it has pipes of its own, which may make of one value a list of one. */
-  readonly piped: boolean;
+  /** Its own pipes, as its decorator names them. */
+  readonly pipes: readonly unknown[];
+  /** Its own schema, for Nest's StandardSchemaValidationPipe. */
+  readonly schema?: unknown;
+  /** What TypeScript notes down as its type: a class, also `String` and its like. */
+  readonly declaredType: unknown;
 }
 
 interface ParameterMetadata {
   readonly index: number;
   readonly data?: unknown;
   readonly pipes?: readonly unknown[];
+  readonly schema?: unknown;
   readonly factory?: unknown;
 }
 
@@ -47,7 +52,8 @@ export function handlerParameters(
   refuse: (reason: string) => void,
 ): HandlerParameter[] {
   const metadata = metadataOf(controller, method);
-  const count = parameterCount(controller, method);
+  const types = parameterTypes(controller, method);
+  const count = types?.length ?? lengthOf(controller, method);
   const parameters: HandlerParameter[] = [];
   const decorated = new Set<number>();
   for (const [key, entry] of metadata) {
@@ -60,7 +66,7 @@ export function handlerParameters(
       if (index !== count - 1) refuse(`@TaskInfo must be the last parameter, not ${argument}`);
       continue;
     }
-    const parameter = readParameter(key, entry);
+    const parameter = readParameter(key, entry, types?.[index]);
     if (typeof parameter === 'string') refuse(`${argument} is ${parameter}`);
     else parameters.push(parameter);
   }
@@ -83,17 +89,33 @@ function metadataOf(controller: ControllerClass, method: string): [string, Param
   ).sort(([, one], [, other]) => one.index - other.index);
 }
 
-/** TypeScript notes all parameters' types; `length` stops at the first that has a default. */
-function parameterCount(controller: ControllerClass, method: string): number {
-  const prototype = controller.prototype as Readonly<Record<string, { readonly length: number }>>;
-  const types = Reflect.getMetadata(PARAMTYPES_METADATA, prototype, method) as
+/** As Nest filters them. */
+function isPipe(pipe: unknown): boolean {
+  const kind = typeof pipe;
+  return (
+    kind === 'function' || (kind === 'object' && pipe !== null && 'transform' in (pipe as object))
+  );
+}
+
+/** What TypeScript notes down of all parameters. */
+function parameterTypes(controller: ControllerClass, method: string) {
+  return Reflect.getMetadata(PARAMTYPES_METADATA, controller.prototype as object, method) as
     readonly unknown[] | undefined;
-  return types?.length ?? prototype[method]?.length ?? 0;
+}
+
+/** Stops at the first that has a default. */
+function lengthOf(controller: ControllerClass, method: string): number {
+  const prototype = controller.prototype as Readonly<Record<string, { readonly length: number }>>;
+  return prototype[method]?.length ?? 0;
 }
 
 /** @returns the parameter, or why a request can't carry it */
-function readParameter(key: string, entry: ParameterMetadata): HandlerParameter | string {
-  const { index, data, pipes = [] } = entry;
+function readParameter(
+  key: string,
+  entry: ParameterMetadata,
+  declaredType: unknown,
+): HandlerParameter | string {
+  const { index, data, pipes = [], schema } = entry;
   const kind: string | undefined = RouteParamtypes[Number(key.split(':')[0])];
   // A custom decorator's key is no number: only its own code knows what it reads.
   if (kind === undefined) return "of a custom decorator, which can't be rebuilt";
@@ -102,7 +124,9 @@ function readParameter(key: string, entry: ParameterMetadata): HandlerParameter 
     index,
     place,
     name: name ?? '',
-    piped: pipes.length > 0,
+    pipes: pipes.filter(isPipe),
+    ...(schema === undefined ? {} : { schema }),
+    declaredType,
   });
   switch (kind) {
     case 'PARAM':

@@ -11,6 +11,8 @@ import type { HandlerParameter } from './handler-parameters.js';
 import { handlerParameters, hasTaskInfo } from './handler-parameters.js';
 import type { PathTemplate } from './path-template.js';
 import { readPath } from './path-template.js';
+import type { PipeSource } from './parameter-pipes.js';
+import { arrivalOf } from './parameter-pipes.js';
 import type { ExpressApp, RegisteredRoute } from './registered-routes.js';
 import { registeredRoutes } from './registered-routes.js';
 import { versionHeader } from './route-version.js';
@@ -24,6 +26,8 @@ import { TasksSettings } from './module-options.js';
 interface Handler {
   readonly controller: ControllerClass;
   readonly method: string;
+  /** Of the module that has the controller. */
+  readonly pipes: PipeSource | undefined;
   readonly name: string;
 }
 
@@ -111,11 +115,12 @@ export class HandlerRoutes {
   /** The handlers of all controllers that some module has. */
   private handlers(problems: string[]): Map<HandlerMark, Handler> {
     const handlers = new Map<HandlerMark, Handler>();
-    for (const { metatype } of this.discovery.getControllers()) {
+    for (const { metatype, host } of this.discovery.getControllers()) {
       const controller = metatype as Type<object> | null;
       if (!controller) continue;
       for (const [method, mark] of handlersOf(controller)) {
-        const handler = { controller, method, name: `${controller.name}.${method}` };
+        const name = `${controller.name}.${method}`;
+        const handler = { controller, method, name, pipes: host as PipeSource | undefined };
         const other = handlers.get(mark);
         if (other?.controller === controller) {
           problems.push(`${handler.name}: its controller is registered twice`);
@@ -130,7 +135,7 @@ export class HandlerRoutes {
 
   private readHandler(
     mark: HandlerMark,
-    { controller, method, name }: Handler,
+    { controller, method, name, pipes }: Handler,
     { express, routes }: { express: ExpressApp; routes: readonly RegisteredRoute[] },
     refuse: (reason: string) => void,
   ): HandlerRoute | undefined {
@@ -182,7 +187,10 @@ export class HandlerRoutes {
       options,
       route,
       template,
-      parameters,
+      parameters: parameters.map((parameter) => ({
+        ...parameter,
+        arrival: arrivalOf(parameter, [controller, route.callback], this.config, pipes),
+      })),
       ...(version ? { versionHeader: version } : {}),
       firstRoute,
       parseQuery: (query) => (parse ? parse(query) : {}),

@@ -201,6 +201,7 @@ function readWhen({
   return { at: scheduleTime.getTime() * MILLISECOND };
 }
 
+    ...(options.validate === undefined ? {} : { validate: readValidate(options.validate) }),
 function readToken({ oidc, oauth }: Pick<TaskOptions, 'oidc' | 'oauth'>): ReadToken | undefined {
   if (oidc !== undefined && oauth !== undefined) {
     throw invalidArgument('Give oidc or oauth, not both: a request has one token.', 'oauth');
@@ -249,3 +250,8 @@ function readCreateTimeout(text: unknown): Duration {
   }
   return timeout;
 }
+function readValidate(validate: unknown): boolean {
+  if (typeof validate === 'boolean') return validate;
+  throw invalidArgument(`validate: expected true or false, got ${shown(validate)}.`, 'validate');
+}
+

@@ -226,7 +226,7 @@ describe('is refused before anything is sent', () => {
     [
       'more than a query parser takes',
       () => tasks.query.delay('x', Array(1_001).fill('y') as string[]),
-      'arguments[1].list',
+      'arguments[1]',
     ],
     ['a text for a whole query', () => tasks.wholeQuery.delay('x' as never), 'arguments[0]'],
     ['an empty list in a whole query', () => tasks.wholeQuery.delay({ a: [] }), 'arguments[0].a'],
@@ -264,7 +264,7 @@ describe('is refused before anything is sent', () => {
     // The class, the method and the argument.
     const named = field.startsWith('arguments')
       ? /^Handlers\.\w+(, argument \d, @\w+\(.*\):| takes) /
-      : /^Handlers\.\w+: The arguments make .*; the largest is argument \d, @\w+\(.*\)\.$/;
+      : /^Handlers\.\w+: The arguments make .*; the largest is argument \d, @\w+\(.*\)/;
     expect(error.message).toMatch(named);
   });
 
