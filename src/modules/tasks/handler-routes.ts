@@ -7,12 +7,14 @@ import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import { TaskGuard } from '../auth/task-guard.js';
 import { STORE_MISSING } from '../journal/journal-options.js';
+import type { AttemptRules } from './attempt-rules.js';
+import { DEFAULT_MAX_ATTEMPTS } from './attempt-rules.js';
 import type { HandlerParameter } from './handler-parameters.js';
 import { handlerParameters, hasTaskInfo } from './handler-parameters.js';
-import type { PathTemplate } from './path-template.js';
-import { readPath } from './path-template.js';
 import type { PipeSource } from './parameter-pipes.js';
 import { arrivalOf } from './parameter-pipes.js';
+import type { PathTemplate } from './path-template.js';
+import { readPath } from './path-template.js';
 import type { ExpressApp, RegisteredRoute } from './registered-routes.js';
 import { registeredRoutes } from './registered-routes.js';
 import { versionHeader } from './route-version.js';
@@ -24,10 +26,10 @@ import type { HandlerRoute } from './rebuilt-request.js';
 import { TasksSettings } from './module-options.js';
 
 interface Handler {
-  readonly controller: ControllerClass;
-  readonly method: string;
   /** Of the module that has the controller. */
   readonly pipes: PipeSource | undefined;
+  readonly controller: ControllerClass;
+  readonly method: string;
   readonly name: string;
 }
 
@@ -86,6 +88,17 @@ export class HandlerRoutes {
       'FAILED_PRECONDITION',
       `${name} has no registered route: .delay works only in a Nest HTTP application that has the controller.`,
     );
+  }
+
+  /** When to give its tasks up. */
+  rulesOf(mark: HandlerMark): AttemptRules {
+    const route = this.read().get(mark);
+    const maxAttempts = route?.options.maxAttempts ?? this.defaultMaxAttempts;
+    return { handler: route?.handler, maxAttempts };
+  }
+
+  get defaultMaxAttempts(): number {
+    return this.settings.defaults.maxAttempts ?? DEFAULT_MAX_ATTEMPTS;
   }
 
   private readAll(): ReadonlyMap<HandlerMark, HandlerRoute> {

@@ -1,4 +1,5 @@
 /** The options of a task, on their four levels: read strictly, merged, the strongest last. */
+import { LONGEST_QUEUE_ID } from '../../dead-letter-queue.js';
 import type { DurationText } from '../../duration.js';
 import { parseDuration } from '../../duration.js';
 import { invalidArgument } from '../../engine/errors.js';
@@ -8,7 +9,8 @@ import { MILLISECOND, SECOND } from '../../engine/time.js';
 import { isDate } from './argument-text.js';
 import type { When } from './schedule-time.js';
 import { readCountdown, refuseBoth } from './schedule-time.js';
-import { readHeaders } from './task-headers.js';
+import { readMaxAttempts } from './attempt-rules.js';
+import { MAX_ATTEMPTS_HEADER, readHeaders } from './task-headers.js';
 import type { TaskHookOption } from './task-hook.js';
 import { readHooks } from './task-hook.js';
 import type { OAuthOptions, OidcOptions, TaskTarget } from './target-options.js';
@@ -54,6 +56,16 @@ export interface TaskDefaults {
    * which with Google is 20 s at most.
    */
   readonly createTimeout?: DurationText | undefined;
+  /**
+   * Whether `.delay` has the app's own `ValidationPipe` and parsing pipes, and without one the
+   * class-validator rules of a DTO, check the arguments before anything is sent. Default true.
+   */
+  readonly validate?: boolean | undefined;
+  /**
+   * Attempts until a task is parked among the dead letters, those before a `RetryLater` included;
+   * -1 for as many as it takes. Default 100.
+   */
+  readonly maxAttempts?: number | undefined;
   /** What to call before the create, around the handler, after the outcome; added to weaker ones. */
   readonly hooks?: readonly TaskHookOption[] | undefined;
   /**
@@ -89,6 +101,8 @@ export interface ReadOptions {
   readonly taskId?: ReadTaskId;
   readonly onDuplicate?: OnDuplicate;
   readonly createTimeout?: Duration;
+  readonly validate?: boolean;
+  readonly maxAttempts?: number;
   readonly hooks?: readonly TaskHookOption[];
   readonly idempotency?: ReadIdempotency | false;
   /** Of one task. */
@@ -109,6 +123,8 @@ export const TASK_DEFAULTS = [
   'taskId',
   'onDuplicate',
   'createTimeout',
+  'validate',
+  'maxAttempts',
   'hooks',
   'idempotency',
 ] as const;
@@ -124,10 +140,14 @@ export function readTaskDefaults(options: TaskDefaults): ReadOptions {
 
 /** @throws CloudTasksError INVALID_ARGUMENT */
 export function readTaskOptions(options: TaskOptions): ReadOptions {
-  return read(options, TASK_OPTIONS, {
+  const { maxAttempts, ...rest } = read(options, TASK_OPTIONS, {
     taskId: readTaskId,
     idempotency: (given) => ({ idempotencyKey: readTaskIdempotency(given).key }),
   });
+  if (maxAttempts === undefined) return rest;
+  // One task's own limit has to travel with it.
+  const limit = [MAX_ATTEMPTS_HEADER.toLowerCase(), String(maxAttempts)] as const;
+  return { ...rest, headers: new Map([...(rest.headers ?? []), limit]) };
 }
 
 /** Options that name a queue, as those of `forRoot` do at the latest. */
@@ -167,7 +187,7 @@ function read(
 ): ReadOptions {
   refuseUnknown(options, known, 'a task');
   const { queue, dispatchDeadline, headers, target, taskId, onDuplicate, createTimeout } = options;
-  const { idempotency } = options;
+  const { idempotency, maxAttempts } = options;
   const when = readWhen(options);
   const token = readToken(options);
   return {
@@ -175,11 +195,13 @@ function read(
     ...(when === undefined ? {} : { when }),
     ...(dispatchDeadline === undefined ? {} : { dispatchDeadline: readDeadline(dispatchDeadline) }),
     ...(headers === undefined ? {} : { headers: readHeaders(headers) }),
+    ...(maxAttempts === undefined ? {} : { maxAttempts: readMaxAttempts(maxAttempts) }),
     ...(target === undefined ? {} : { target: readTarget(target) }),
     ...(token === undefined ? {} : { token }),
     ...(taskId === undefined ? {} : { taskId: readers.taskId(taskId) }),
     ...(onDuplicate === undefined ? {} : { onDuplicate: readOnDuplicate(onDuplicate) }),
     ...(createTimeout === undefined ? {} : { createTimeout: readCreateTimeout(createTimeout) }),
+    ...(options.validate === undefined ? {} : { validate: readValidate(options.validate) }),
     ...(options.hooks === undefined ? {} : { hooks: readHooks(options.hooks) }),
     ...(idempotency === undefined ? {} : readers.idempotency(idempotency)),
   };
@@ -201,7 +223,6 @@ function readWhen({
   return { at: scheduleTime.getTime() * MILLISECOND };
 }
 
-    ...(options.validate === undefined ? {} : { validate: readValidate(options.validate) }),
 function readToken({ oidc, oauth }: Pick<TaskOptions, 'oidc' | 'oauth'>): ReadToken | undefined {
   if (oidc !== undefined && oauth !== undefined) {
     throw invalidArgument('Give oidc or oauth, not both: a request has one token.', 'oauth');
@@ -223,9 +244,9 @@ function readDeadline(text: DurationText): Duration {
 }
 
 function readQueueId(queue: unknown): string {
-  if (typeof queue !== 'string' || !QUEUE_ID.test(queue)) {
+  if (typeof queue !== 'string' || !QUEUE_ID.test(queue) || queue.length > LONGEST_QUEUE_ID) {
     throw invalidArgument(
-      `queue: expected 1 to 100 letters, digits and hyphens, got ${shown(queue)}.`,
+      `queue: expected 1 to ${LONGEST_QUEUE_ID} letters, digits and hyphens, got ${shown(queue)}.`,
       'queue',
     );
   }
@@ -240,6 +261,11 @@ function readOnDuplicate(onDuplicate: unknown): OnDuplicate {
   );
 }
 
+function readValidate(validate: unknown): boolean {
+  if (typeof validate === 'boolean') return validate;
+  throw invalidArgument(`validate: expected true or false, got ${shown(validate)}.`, 'validate');
+}
+
 function readCreateTimeout(text: unknown): Duration {
   const timeout = parseDuration(text, 'createTimeout');
   if (timeout < MILLISECOND || timeout > MOST_CREATE_TIMEOUT) {
@@ -250,8 +276,3 @@ function readCreateTimeout(text: unknown): Duration {
   }
   return timeout;
 }
-function readValidate(validate: unknown): boolean {
-  if (typeof validate === 'boolean') return validate;
-  throw invalidArgument(`validate: expected true or false, got ${shown(validate)}.`, 'validate');
-}
-
