@@ -183,6 +183,10 @@ export class TasksTestbed {
     await this.app.close();
     await this.parts.overrides.close();
   }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
 }
 
 export type { AttemptRecord, DeadTask, Outside, WaitingTask };

@@ -3,35 +3,22 @@ import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
 import type { ChildProcess } from 'node:child_process';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { installPackedPackage } from '../support/packed-package.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const EXAMPLES = join(ROOT, 'examples');
 const run = promisify(execFile);
 
-const folder = mkdtempSync(join(tmpdir(), 'examples-'));
+let folder: string;
 const started: ChildProcess[] = [];
 
-/**
- * The package as it is packed, beside what it needs: links to what this clone has installed, so
- * that no network is asked.
- */
 beforeAll(async () => {
-  const pack = ['pack', '--ignore-scripts', '--silent', '--pack-destination', folder];
-  const { stdout } = await run('npm', pack, { cwd: ROOT });
-  await run('tar', ['-xzf', stdout.trim()], { cwd: folder });
-  const modules = join(ROOT, 'node_modules');
-  cpSync(join(folder, 'package'), join(folder, 'node_modules', 'nest-cloud-tasks'), {
-    recursive: true,
-  });
-  for (const name of readdirSync(modules)) {
-    if (!name.startsWith('.')) symlinkSync(join(modules, name), join(folder, 'node_modules', name));
-  }
+  folder = await installPackedPackage('examples');
   cpSync(EXAMPLES, join(folder, 'examples'), { recursive: true });
 }, 120_000);
 
