@@ -12,6 +12,8 @@ export type { AuthMode } from './modules/auth/auth-options.js';
 // Handlers.
 export { Task, TaskController, TaskInfo } from './modules/tasks/task-decorators.js';
 export { Delayable } from './modules/tasks/delayable.js';
+export { PermanentFailure, RetryLater } from './modules/dead-letters/handler-failures.js';
+export type { RetryLaterOptions } from './modules/dead-letters/handler-failures.js';
 export { TaskContext } from './modules/tasks/task-context.js';
 export { TaskGuard } from './modules/auth/task-guard.js';
 
@@ -32,6 +34,16 @@ export type { TaskIdRule } from './modules/tasks/task-id.js';
 export { TaskProducer } from './modules/tasks/task-producer.js';
 export type { AppEngineCall, HttpCall } from './modules/tasks/plain-call.js';
 export type { DurationText } from './duration.js';
+
+// Dead letters.
+export { DeadLetters } from './modules/dead-letters/dead-letters.js';
+export type {
+  DeadLetterContent,
+  DeadLetterFilter,
+  DeadLetterResult,
+} from './modules/dead-letters/dead-letters.js';
+export type { DeadLetter, DeadReason, Epitaph } from './modules/dead-letters/dead-letter.js';
+export type { Lineage } from './modules/dead-letters/lineage.js';
 
 // Queues and tasks themselves.
 export { CLOUD_TASKS } from './modules/cloud-tasks/queue-backend.js';

@@ -8,8 +8,8 @@ import { PermanentFailure, RetryLater } from './handler-failures.js';
 
 export interface Failure {
   readonly error?: unknown;
-  /** `body`: it couldn't be read, so no attempt will. `route`: all that came after. */
-  readonly stage: 'body' | 'route';
+  /** `body`: it couldn't be read. `guard`: nobody was let in. `route`: all that came after. */
+  readonly stage: 'body' | 'guard' | 'route';
   /** What would have been answered, where no error was seen. */
   readonly status?: number;
   /** The answer's `Retry-After`, as it stands there. */
@@ -60,6 +60,8 @@ function ofError(failure: Failure, now: Instant): Verdict {
   if (stage === 'body' && isClientError(status)) {
     return { kind: 'dead', reason: 'unreadable', message: messageOf(failure) };
   }
+  // Nothing is wrong with the task: somebody else's right to come in may be back the next time.
+  if (stage === 'guard' && (status === 401 || status === 403)) return { kind: 'again', status };
   const at = WITH_RETRY_AFTER.has(status) ? retryAfter(failure, now) : undefined;
   if (at !== undefined) return { kind: 'later', at };
   if (isClientError(status)) {
@@ -79,7 +81,7 @@ function isClientError(status: number): boolean {
 function statusOf({ error, stage, status = 500 }: Failure): number {
   if (error === undefined) return status;
   if (error instanceof HttpException) return error.getStatus();
-  if (stage === 'route' || !isObject(error)) return 500;
+  if (stage !== 'body' || !isObject(error)) return 500;
   // The connection was lost: nothing is wrong with the body.
   if (error['type'] === 'request.aborted') return 500;
   return typeof error['status'] === 'number' ? error['status'] : 500;

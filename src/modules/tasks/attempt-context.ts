@@ -1,10 +1,11 @@
 /** Reads an attempt's context off its request, after the guard has verified that. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CloudTasksError } from '../../engine/errors.js';
-import type { Duration } from '../../engine/time.js';
+import type { Duration, Instant } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
 import type { VerifiedRequest } from '../auth/task-guard.js';
 import { verifiedRequest } from '../auth/task-guard.js';
+import { lineageOf } from '../dead-letters/lineage.js';
 import { TaskContext } from './task-context.js';
 import { DEADLINE_HEADER } from './task-headers.js';
 import { DEFAULT_HTTP_DEADLINE } from './task-limits.js';
@@ -38,15 +39,16 @@ function read(
     return values?.length === 1 ? values[0] : undefined;
   };
   const count = (name: string) => wholeNumber(header(name));
+  const { earlierAttempts } = lineageOf({ headersDistinct: headers }, verified);
   return new TaskContext({
     queue: header('queuename') ?? '',
     taskId: header('taskname') ?? '',
-    retryCount: count('taskretrycount') ?? 0,
+    retryCount: (count('taskretrycount') ?? 0) + earlierAttempts,
     executionCount: count('taskexecutioncount') ?? 0,
     scheduledAt: new Date(scheduleTime(header('tasketa')) ?? verified.arrivedAt / MILLISECOND),
     previousResponse: count('taskpreviousresponse'),
     retryReason: header('taskretryreason') || undefined,
-    signal: deadlineSignal(headers[DEADLINE_HEADER.toLowerCase()], response, verified),
+    signal: deadlineSignal(warningTime({ headersDistinct: headers }, verified), response, verified),
   });
 }
 
@@ -62,15 +64,24 @@ function scheduleTime(text: string | undefined): number | undefined {
     : undefined;
 }
 
-function deadlineSignal(
-  told: readonly string[] | undefined,
-  response: ServerResponse,
-  { arrivedAt, clock }: VerifiedRequest,
-): AbortSignal {
-  const controller = new AbortController();
+/** When the attempt is near its deadline: 5 s before. */
+export function warningTime(
+  { headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>,
+  { arrivedAt }: VerifiedRequest,
+): Instant {
+  const told = headersDistinct[DEADLINE_HEADER.toLowerCase()];
   const milliseconds = wholeNumber(told?.length === 1 ? told[0] : undefined);
   const deadline = milliseconds === undefined ? DEFAULT_HTTP_DEADLINE : milliseconds * MILLISECOND;
-  const timer = clock.at(arrivedAt + deadline - WARNING, () =>
+  return arrivedAt + deadline - WARNING;
+}
+
+function deadlineSignal(
+  warning: Instant,
+  response: ServerResponse,
+  { clock }: VerifiedRequest,
+): AbortSignal {
+  const controller = new AbortController();
+  const timer = clock.at(warning, () =>
     controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.')),
   );
   response.once('close', () => {

@@ -1,7 +1,7 @@
 /** Reads the routes that Nest has registered with Express, instead of assembling paths again. */
 import { RequestMethod } from '@nestjs/common';
 import { METHOD_METADATA } from '@nestjs/common/constants.js';
-import type { RequestHandler } from 'express';
+import type { ErrorRequestHandler, RequestHandler } from 'express';
 import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 
 /** A registered route: what Express does with it, as far as we need it. */
@@ -44,7 +44,7 @@ interface Layer {
 
 export interface ExpressApp {
   readonly router: { readonly stack: Layer[] };
-  use(middleware: RequestHandler): unknown;
+  use(middleware: RequestHandler | ErrorRequestHandler): unknown;
   get(setting: 'query parser fn'): ((query: string) => Record<string, unknown>) | false | undefined;
 }
 

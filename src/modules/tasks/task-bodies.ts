@@ -4,8 +4,13 @@ import express from 'express';
 import type { IncomingMessage } from 'node:http';
 import type { TaskAuthenticator } from '../auth/task-authenticator.js';
 import type { Payloads } from '../payloads/payloads.js';
+import type { AttemptOutcomes, RunningAttempt } from './attempt-outcomes.js';
+import type { AttemptRules } from './attempt-rules.js';
+import { witnessed } from './failure-witness.js';
 import type { ExpressApp } from './registered-routes.js';
 import { registeredRoutes, useBeforeBodyParsers } from './registered-routes.js';
+import { saysItIsATask } from './task-headers.js';
+import type { HandlerMark } from './task-metadata.js';
 import { handlerMark } from './task-metadata.js';
 
 /** A task's most; Nest's own parsers stop at 100 KB. */
@@ -31,52 +36,77 @@ function parsersUpTo(limit: number): Parsers {
   };
 }
 
+interface KnownRoutes {
+  /** Whether it takes a look at a header to tell routes apart. */
+  readonly versionsShareAPath: boolean;
+  readonly rulesOf: (mark: HandlerMark) => AttemptRules;
+}
+
 /**
  * Stands before Nest's parsers, which leave a body alone that has been read. Who isn't verified is
  * answered through the app's own exception filters, before a byte of the body is taken in.
  *
- * @param versionsShareAPath whether it takes a look at a header to tell routes apart
+ * Of tasks, the answer is held from here on until it is decided what becomes of them.
  */
 export function readTaskBodies(
   app: ExpressApp,
   authenticator: TaskAuthenticator,
   payloads: Payloads,
-  versionsShareAPath: boolean,
+  outcomes: Pick<AttemptOutcomes, 'open'>,
+  { versionsShareAPath, rulesOf }: KnownRoutes,
 ): void {
   const routes = registeredRoutes(app);
   const inTask = parsersUpTo(MOST_IN_TASK);
   const keptApart = parsersUpTo(payloads.maxBytes ?? 0);
-  /** Who takes the request, whatever its headers pick: tasks only, tasks too, or no handler. */
-  const takenBy = ({ method, path }: Request): 'task' | 'anyone' | undefined => {
+  /** The handlers that may take the request, whatever its headers pick; none if others may too. */
+  const takersOf = ({ method, path }: Request): HandlerMark[] => {
     const matching = routes.filter((route) => route.handles(method) && route.match(path));
     // Where a version may belong to another controller, only the guard can tell. Nest's parsers
     // then read the body.
     const taken = versionsShareAPath ? matching : matching.slice(0, 1);
     const marks = taken.map(({ callback }) => handlerMark(callback));
-    if (marks.length === 0 || marks.includes(undefined)) return undefined;
-    return marks.some((mark) => mark?.isOpen) ? 'anyone' : 'task';
+    return marks.includes(undefined) ? [] : marks.filter((mark) => mark !== undefined);
   };
   useBeforeBodyParsers(app, (request: Request, response: Response, next: NextFunction) => {
-    const taker = takenBy(request);
-    if (taker === undefined || (taker === 'anyone' && !saysItIsATask(request))) {
+    const takers = takersOf(request);
+    const [taker, ...others] = takers;
+    const isOpen = takers.some((mark) => mark.isOpen);
+    if (!taker || (isOpen && !saysItIsATask(request))) {
       next();
       return;
     }
-    authenticator
-      .verify(request)
-      .then(() => payloads.restore(request))
-      .then(
-        (restored) => {
-          parse(restored ? keptApart : inTask, request, response, next);
-        },
-        // Whether it is let in where anyone may come is for the route's own guards to say.
-        taker === 'task' ? next : () => next(),
-      );
+    authenticator.verify(request).then(
+      (verified) => {
+        // Of several, the interceptor of the one that is picked begins it.
+        const attempt =
+          isOpen || others.length > 0
+            ? undefined
+            : outcomes.open(request, response, verified, rulesOf(taker));
+        if (attempt?.isOver) return;
+        const proceed = goingOn(attempt, next);
+        payloads
+          .restore(request)
+          .then(
+            (restored) => parse(restored ? keptApart : inTask, request, response, proceed),
+            isOpen ? () => next() : proceed,
+          );
+      },
+      // Whether it is let in where anyone may come is for the route's own guards to say.
+      isOpen ? () => next() : next,
+    );
   });
 }
 
-function saysItIsATask({ headers }: Request): boolean {
-  return 'x-cloudtasks-queuename' in headers || 'x-appengine-queuename' in headers;
+/** What comes next, its failures seen. */
+function goingOn(attempt: RunningAttempt | undefined, next: NextFunction): NextFunction {
+  if (!attempt) return next;
+  return (error?: unknown) => {
+    if (error !== undefined) attempt.failed(error, 'body');
+    witnessed(
+      (failure) => attempt.failed(failure),
+      () => next(error),
+    );
+  };
 }
 
 /** JSON as its value, other text as a string, anything else as a `Buffer`, nothing as undefined. */

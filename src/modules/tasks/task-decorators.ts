@@ -7,14 +7,17 @@ import {
   Inject,
   Post,
   UseGuards,
+  UseFilters,
   UseInterceptors,
 } from '@nestjs/common';
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import { TaskGuard } from '../auth/task-guard.js';
 import { deliverable } from './delivery.js';
+import { FailureWitness } from './failure-witness.js';
 import { HandlerInterceptor } from './handler-interceptor.js';
 import { HookInterceptor } from './hook-interceptor.js';
+import { OutcomeInterceptor } from './outcome-interceptor.js';
 import type { ControllerClass } from './task-metadata.js';
 import { markController, markHandler } from './task-metadata.js';
 import type { ReadOptions, TaskDefaults } from './task-options.js';
@@ -40,13 +43,22 @@ export function TaskController(
   };
 }
 
+/** What may be said of one handler. */
+export interface HandlerOptions extends TaskDefaults {
+  /**
+   * Paths that it had before, each like its own: tasks that were created for one of them still
+   * find it.
+   */
+  readonly aliases?: readonly string[] | undefined;
+}
+
 /**
  * A handler: an ordinary POST route of that path, guarded, which answers 200 unless `@HttpCode`
  * says otherwise.
  *
  * @param options defaults of its tasks; they beat the controller's
  */
-export function Task(path: string, options: TaskDefaults = {}): MethodDecorator {
+export function Task(path: string, { aliases, ...options }: HandlerOptions = {}): MethodDecorator {
   return (target, name, descriptor) => {
     const where = `${target.constructor.name}.${String(name)}`;
     const value: unknown = descriptor.value;
@@ -59,7 +71,12 @@ export function Task(path: string, options: TaskDefaults = {}): MethodDecorator 
     if (!Reflect.hasMetadata(HTTP_CODE_METADATA, method)) {
       HttpCode(200)(target, name, descriptor);
     }
-    const route = [Post(path), UseGuards(TaskGuard), UseInterceptors(HookInterceptor, HandlerInterceptor)];
+    const route = [
+      Post(readPaths(where, path, aliases)),
+      UseGuards(TaskGuard),
+      UseFilters(new FailureWitness()),
+      UseInterceptors(OutcomeInterceptor, HookInterceptor, HandlerInterceptor),
+    ];
     applyDecorators(...route)(target, name, descriptor);
   };
 }
@@ -89,4 +106,14 @@ export function readOptionsAt(where: string, options: TaskDefaults): ReadOptions
     const { code, field, message } = error;
     throw new CloudTasksError(code, `${where}: ${message}`, { field, cause: error });
   }
+}
+
+/** Its own path comes first, as the first one that is registered is that of new tasks. */
+function readPaths(where: string, path: string, aliases: unknown = []): string | string[] {
+  const isList = Array.isArray(aliases) && aliases.every((alias) => typeof alias === 'string');
+  if (!isList) {
+    const message = `@Task of ${where}: aliases: expected a list of paths, got ${typeof aliases}.`;
+    throw new CloudTasksError('INVALID_ARGUMENT', message, { field: 'aliases' });
+  }
+  return aliases.length === 0 ? path : [path, ...aliases];
 }

@@ -4,6 +4,7 @@ import type { TaskInput } from '../../engine/cloud-tasks-api.js';
 import { invalidArgument } from '../../engine/errors.js';
 import { MAX_TASK_SIZE } from '../../engine/task-size.js';
 import type { Instant } from '../../engine/time.js';
+import { PARKING_ROOM } from '../dead-letters/dead-letter.js';
 import { Payloads } from '../payloads/payloads.js';
 import { inputSize } from './task-limits.js';
 
@@ -29,14 +30,16 @@ export class TaskFitting {
   async fit(task: TaskInput, fitted: Fitted): Promise<TaskInput> {
     const { queue, now, isOurs } = fitted;
     const size = inputSize(task, queue, now);
-    if (size <= MAX_TASK_SIZE) return task;
+    // What a handler of ours gives up is parked with the reason, which takes room.
+    const most = isOurs ? MAX_TASK_SIZE - PARKING_ROOM : MAX_TASK_SIZE;
+    if (size <= most) return task;
     const body = task.httpRequest?.body ?? task.appEngineHttpRequest?.body;
     // What refers to it takes less than the body did, or there was no body to speak of.
-    const helps = body !== undefined && size - body.length <= MAX_TASK_SIZE - ROOM;
+    const helps = body !== undefined && size - body.length <= most - ROOM;
     if (!helps || !isOurs || this.payloads.maxBytes === undefined) {
       const hint = helps && isOurs ? '; the option payloadStore allows more' : '';
       throw invalidArgument(
-        `The arguments make a task of ${size} bytes; at most ${MAX_TASK_SIZE} are allowed${fitted.largest('body')}${hint}.`,
+        `The arguments make a task of ${size} bytes; at most ${most} are allowed${fitted.largest('body')}${hint}.`,
         'task',
       );
     }

@@ -1,9 +1,13 @@
 /** Which headers a task may be given, and which are this library's own. */
+import type { IncomingMessage } from 'node:http';
 import { invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
 
 /** How long an attempt may take, in milliseconds; believed only of verified requests. */
 export const DEADLINE_HEADER = 'X-Tasks-Deadline';
+
+/** The `maxAttempts` of one task; believed like the deadline. */
+export const MAX_ATTEMPTS_HEADER = 'X-Tasks-Max-Attempts';
 
 /** The work that a task is, where its maker has named it; believed like the deadline. */
 export const IDEMPOTENCY_HEADER = 'X-Tasks-Idempotency-Key';
@@ -15,6 +19,18 @@ const VALUE = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/;
 /** Set by whoever sends the request, for one hop only, or taken as proof of where it comes from. */
 const RESERVED =
   /^(?:host|content-length|content-type|user-agent|expect|date|connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|authorization|set-cookie|x-serverless-.*|x-appengine-.*|x-cloudtasks-.*|x-google-.*|x-engine-.*|x-tasks-.*|__proto__)$/i;
+
+/** Whether a request claims to come from a queue. */
+export function saysItIsATask({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
+  return 'x-cloudtasks-queuename' in headers || 'x-appengine-queuename' in headers;
+}
+
+/** Of a verified request: what its task was created with. */
+export function maxAttemptsOf({ headersDistinct }: IncomingMessage): number | undefined {
+  const values = headersDistinct[MAX_ATTEMPTS_HEADER.toLowerCase()];
+  const [text = ''] = values?.length === 1 ? values : [];
+  return /^(?:-1|[1-9]\d{0,8})$/.test(text) ? Number(text) : undefined;
+}
 
 export function isReserved(name: string): boolean {
   return RESERVED.test(name);

@@ -7,6 +7,7 @@ import { shortId, taskName } from '../../engine/resource-name.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { lineageHeaders, newLineage } from '../dead-letters/lineage.js';
 import type { CalledTarget } from './handler-target.js';
 import { HookChanges } from './hook-changes.js';
 import { HookRunner } from './hook-runner.js';
@@ -51,7 +52,7 @@ export class TaskSender {
       const created = await this.within(createTimeout, async () => {
         const task: TaskInput = {
           ...(name === undefined ? {} : { name }),
-          ...changes.apply(await call.target()),
+          ...withLineage(changes.apply(await call.target()), call, scheduleTime ?? now),
           ...(scheduleTime === undefined ? {} : { scheduleTime }),
           ...(options.dispatchDeadline === undefined
             ? {}
@@ -92,6 +93,28 @@ export class TaskSender {
       timer.cancel();
     }
   }
+}
+
+/** What a handler of ours receives belongs to a piece of work of its own. */
+function withLineage(
+  { httpRequest, appEngineHttpRequest }: CalledTarget,
+  { isOurs = false }: OutgoingCall,
+  firstAttempt: Instant,
+): CalledTarget {
+  const headers = isOurs ? lineageHeaders(newLineage(firstAttempt)) : {};
+  return {
+    ...(httpRequest
+      ? { httpRequest: { ...httpRequest, headers: { ...httpRequest.headers, ...headers } } }
+      : {}),
+    ...(appEngineHttpRequest
+      ? {
+          appEngineHttpRequest: {
+            ...appEngineHttpRequest,
+            headers: { ...appEngineHttpRequest.headers, ...headers },
+          },
+        }
+      : {}),
+  };
 }
 
 function refOf(name: string, queue: string, scheduleTime: Instant): TaskRef {

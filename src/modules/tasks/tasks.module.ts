@@ -15,14 +15,18 @@ import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { Payloads } from '../payloads/payloads.js';
 import { PayloadsModule } from '../payloads/payloads.module.js';
 import { JournalModule } from '../journal/journal.module.js';
+import { DeadLettersModule } from '../dead-letters/dead-letters.module.js';
+import { AttemptOutcomes } from './attempt-outcomes.js';
 import { ManySender } from './delay-many.js';
 import { DelayedCalls } from './delayed-calls.js';
 import { ExistingTasks } from './existing-tasks.js';
 import { HandlerAddress } from './handler-address.js';
 import { HandlerCalls } from './handler-call.js';
+import { HookOutcomes } from './hook-outcomes.js';
 import { HookRunner } from './hook-runner.js';
 import { HandlerRoutes } from './handler-routes.js';
 import { HandlerRuns } from './handler-runs.js';
+import { OutcomeRecorder } from './outcome-recorder.js';
 import { TaskStatuses } from './task-statuses.js';
 import { HandlerTarget } from './handler-target.js';
 import { readTaskBodies } from './task-bodies.js';
@@ -31,6 +35,7 @@ import { handlersOf } from './task-metadata.js';
 import { TaskFitting } from './task-fitting.js';
 import { PlainTarget } from './plain-target.js';
 import { TaskProducer } from './task-producer.js';
+import { answerUnknownPaths } from './unknown-paths.js';
 import { TaskSender } from './task-sender.js';
 import { followTraces } from './trace-context.js';
 import type { TasksModuleOptions } from './module-options.js';
@@ -58,6 +63,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
   providers: [
     HandlerRoutes,
     HandlerRuns,
+    OutcomeRecorder,
     TaskStatuses,
     HandlerTarget,
     HandlerCalls,
@@ -65,12 +71,22 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
     TaskProducer,
     TaskFitting,
     HookRunner,
+    HookOutcomes,
+    AttemptOutcomes,
     TaskSender,
     ManySender,
     ExistingTasks,
     DelayedCalls,
   ],
-  exports: [HandlerRoutes, HookRunner, HandlerRuns, TaskStatuses, DelayedCalls, TaskProducer],
+  exports: [
+    HandlerRoutes,
+    HookRunner,
+    AttemptOutcomes,
+    HandlerRuns,
+    TaskStatuses,
+    DelayedCalls,
+    TaskProducer,
+  ],
 })
 class TasksCoreModule implements OnModuleInit {
   constructor(
@@ -80,6 +96,7 @@ class TasksCoreModule implements OnModuleInit {
     private readonly authenticator: TaskAuthenticator,
     private readonly payloads: Payloads,
     private readonly hooks: HookRunner,
+    private readonly outcomes: AttemptOutcomes,
   ) {}
 
   /** @throws Error naming every handler that can't work */
@@ -90,7 +107,16 @@ class TasksCoreModule implements OnModuleInit {
     if (express) {
       this.calls.checkRegistered();
       this.hooks.check(this.routes.read().values());
-      readTaskBodies(express, this.authenticator, this.payloads, this.routes.versionsShareAPath);
+      readTaskBodies(express, this.authenticator, this.payloads, this.outcomes, {
+        versionsShareAPath: this.routes.versionsShareAPath,
+        rulesOf: (mark) => this.routes.rulesOf(mark),
+      });
+      answerUnknownPaths(
+        express,
+        this.authenticator,
+        this.outcomes,
+        this.routes.defaultMaxAttempts,
+      );
       followTraces(express);
     }
     await this.backend.ensureQueues(queues);
@@ -113,7 +139,9 @@ export class TasksModule {
   static forFeature(controllers: readonly Type<object>[]): DynamicModule {
     const providers = controllers.map((controller) => {
       if (handlersOf(controller).size === 0) {
-        throw new Error(`TasksModule.forFeature: ${controller.name} has no @Task and no @Delayable.`);
+        throw new Error(
+          `TasksModule.forFeature: ${controller.name} has no @Task and no @Delayable.`,
+        );
       }
       return {
         provide: tasksToken(controller),
@@ -144,6 +172,7 @@ function withSettings(settings: DynamicModule): DynamicModule {
         inject: [TasksSettings],
         useFactory: ({ payloads }: TasksSettings) => ({ store: payloads }),
       }),
+      DeadLettersModule,
       JournalModule.forRootAsync({
         imports: [settings],
         inject: [TasksSettings],
