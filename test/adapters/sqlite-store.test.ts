@@ -6,6 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { SqliteStore } from '../../src/adapters/sqlite-store.js';
 import { describeTaskStore } from '../contract/task-store.contract.js';
 import { QUEUE, queueName, sampleQueue, sampleTask } from '../support/sample-records.js';
+import { writeVersion1 } from './version-1.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sqlite-store-'));
 let files = 0;
@@ -56,30 +57,37 @@ describe('a store that is opened again', () => {
     await store.close();
   });
 
-  test('has everything also when its file is of version 1', async () => {
+  test('has everything also when the file was made by a build that knew version 1', async () => {
     const file = newFile();
-    const before = openStore(file);
-    await before.putQueue({ ...sampleQueue(), state: 'PAUSED' });
-    await before.createTask(sampleTask('done'), 0);
-    await before.createTask(sampleTask('waiting', { scheduleTime: 5 }), 0);
-    await before.removeTask(1, 800);
-    const task = before.task(2);
-    await before.close();
-    // What version 2 added; the number holds more than the version, so it is counted down.
-    const db = new DatabaseSync(file);
-    const version = Number(db.prepare('PRAGMA user_version').get()?.['user_version']);
-    db.exec(`DROP TABLE value; PRAGMA user_version = ${version - 1}`);
-    db.close();
+    writeVersion1(file);
+    const paused = queueName('paused');
 
     const store = openStore(file);
-    expect(store.queues()).toEqual([{ ...sampleQueue(), state: 'PAUSED' }]);
-    expect(store.tasks(QUEUE, 0, 10)).toEqual([task]);
+    expect(store.queues()).toEqual([sampleQueue(), { ...sampleQueue(paused), state: 'PAUSED' }]);
+    expect(store.queueTombstone(queueName('gone'))).toBe(900);
+    const body = new Uint8Array([1, 2, 3]);
+    expect(store.tasks(QUEUE, 0, 10)).toEqual([
+      { ...sampleTask('waiting', { scheduleTime: 5, body }), seq: 2 },
+    ]);
     expect(store.due(QUEUE, undefined, 10)).toEqual([{ seq: 2, scheduleTime: 5 }]);
     expect(store.taskTombstone(QUEUE, 'done')).toBe(800);
+    const tried = store.findTask(paused, 'tried');
+    expect(tried?.state).toEqual({
+      scheduleTime: 77,
+      dispatchCount: 2,
+      responseCount: 1,
+      executionCount: 1,
+      previousResponse: 503,
+    });
+    // What the later versions brought.
     await store.putValue('key', 'value');
+    expect(await store.createTask(sampleTask('new'), 0)).toMatchObject({ created: { seq: 4 } });
     await store.close();
+
     const again = openStore(file);
     expect(again.value('key')).toBe('value');
+    expect(again.findTask(paused, 'tried')).toEqual(tried);
+    expect(again.tasks(QUEUE, 0, 10).map(({ id }) => id)).toEqual(['waiting', 'new']);
     await again.close();
   });
 

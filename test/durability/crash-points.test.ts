@@ -14,6 +14,7 @@ import { HOUR, MINUTE } from '../../src/engine/time.js';
 import { connectGoogle } from '../../src/host/connect-google.js';
 import type { RunningEngine } from '../../src/host/start-engine.js';
 import { startEngine } from '../../src/host/start-engine.js';
+import { writeVersion1 } from '../adapters/version-1.js';
 import { startEngineAlone } from '../support/app-process.js';
 import { Chance } from '../support/chance.js';
 import { everyTask } from '../support/every-task.js';
@@ -326,6 +327,27 @@ describe.each(ROUNDS)('killed, and started again (SEED=%i):', (seed) => {
     await newQueue(api);
     await api.createTask(task('first', { scheduleTime: Date.now() * 1000 + HOUR }));
     expect(await idsOf(api)).toEqual(['first']);
+    await expectSoundFile();
+  });
+
+  test.each([
+    ['before the new table', { before: 'CREATE TABLE value' }],
+    ['before the new version', { after: 'CREATE TABLE value' }],
+    ['before its commit', { after: 'PRAGMA user_version = 2' }],
+    ['after its commit', { after: '^COMMIT$' }],
+  ])('in the middle of the step from version 1, %s: the next start takes it', async (_, step) => {
+    writeVersion1(database());
+    const start = startEngineAlone(dataDir, CRASH_AT, { CRASH_AT: JSON.stringify([step]) });
+    await expect(start).rejects.toThrow('It ended before it listened');
+    const api = await restart();
+    const parent = 'projects/local/locations/us-central1/queues';
+    const waiting = (await everyTask(api, `${parent}/default`)).map(({ name }) => name);
+    expect(waiting).toEqual([`${parent}/default/tasks/waiting`]);
+    expect(await api.getTask({ name: `${parent}/paused/tasks/tried` })).toMatchObject({
+      dispatchCount: 2,
+    });
+    await newQueue(api);
+    await api.setIamPolicy({ resource: QUEUE, policy: { bindings: [] } });
     await expectSoundFile();
   });
 
