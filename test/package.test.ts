@@ -57,6 +57,18 @@ test('every entry that the package names is in it', () => {
   );
 });
 
+test('the library and its test kit are what can be imported, each with its types first', () => {
+  const { './package.json': own, ...entries } = manifest.exports;
+  expect(own).toBe('./package.json');
+  expect(Object.keys(entries)).toEqual(['.', './testing']);
+  for (const entry of Object.values(entries)) {
+    const [types, code, ...others] = Object.entries(entry);
+    expect(others).toEqual([]);
+    expect(types).toEqual(['types', expect.stringMatching(/^\.\/dist\/.*\.d\.ts$/)]);
+    expect(code).toEqual(['default', types?.[1].replace(/\.d\.ts$/, '.js')]);
+  }
+});
+
 test('a command is executable as it stands', () => {
   for (const file of Object.values(manifest.bin)) {
     expect(text(file)).toMatch(/^#!\/usr\/bin\/env node\n/);
