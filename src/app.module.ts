@@ -81,6 +81,7 @@ function producerOptions(app: Settings): ProducerOptions {
   const services = backend.kind === 'embedded' ? Object.values(backend.appEngineHosts) : [];
   return {
     queue: app.queueName,
+    auth: app.producer,
     external: app.external,
     handlers: [...services, ...(serviceUrl === undefined ? [] : [serviceUrl])],
   };

@@ -2,12 +2,13 @@
 import { registerAs } from '@nestjs/config';
 import { existsSync } from 'node:fs';
 import { Environment } from './environment.js';
-import { isLoopback } from './loopback.js';
 import { platformOf } from './platform.js';
 import type { Variables } from './setting-names.js';
-import { refuseUnknownNames, SettingsError } from './setting-names.js';
+import { refuseUnknownNames } from './setting-names.js';
 import type { ExternalOrigins } from './setting-origins.js';
 import { readAppEngineHosts, readExternalOrigins } from './setting-origins.js';
+import type { ProducerSettings } from './setting-producer.js';
+import { readProducer } from './setting-producer.js';
 import { readStoreUrl, STORE_URL_EXPECTED } from './store-url.js';
 
 /** What the app runs with. Of a kind's own settings nothing is there when it isn't used. */
@@ -20,6 +21,8 @@ export interface Settings {
   readonly queuesFile?: string;
   readonly projectId: string;
   readonly location: string;
+  /** Who may enqueue. */
+  readonly producer: ProducerSettings;
   /** The queue of tasks that name none. */
   readonly queueName: string;
   /** Base address of the handlers; absent, the address that the app listens on. */
@@ -81,7 +84,7 @@ export function readSettings(variables: Variables): Settings {
   const host =
     env.matching('HOST', HOST_NAME, "an address such as '127.0.0.1'") ??
     (embedded ? '127.0.0.1' : '0.0.0.0');
-  checkProducerAuth(env, embedded, host);
+  const producer = readProducer(env, embedded, host, platformOf(variables));
   const backend = embedded ? embeddedSettings(env) : googleSettings(env);
   const port = env.port('PORT', 8080);
   if (backend.kind === 'embedded' && port !== 0 && port === backend.port) {
@@ -96,10 +99,12 @@ export function readSettings(variables: Variables): Settings {
     );
   }
   const auth = authSettings(env, backend, variables, serviceAccount);
+  checkAudiences(env, [serviceUrl, auth.audience]);
   return {
     host,
     port,
     backend,
+    producer,
     projectId: readProject(env, embedded),
     location:
       env.matching('LOCATION', /^[a-z0-9-]{1,63}$/, "a region such as 'us-central1'") ??
@@ -125,23 +130,12 @@ export function readSettings(variables: Variables): Settings {
 /** The settings of this process, for `ConfigModule` and for whoever injects `settings.KEY`. */
 export const settings = registerAs('settings', () => readSettings(process.env));
 
-/** Who may enqueue. Nobody is let in without a check but on this machine. */
-function checkProducerAuth(env: Environment, embedded: boolean, host: string): void {
-  const local = isLoopback(host);
-  const given = env.text('PRODUCER_AUTH');
-  if (given === undefined && embedded && local) return;
-  if (given === 'none' && local) return;
-  if (given === 'none' || given === undefined) {
-    throw new SettingsError(
-      `PRODUCER_AUTH: expected a check of who may enqueue at ${host}, got ${given === undefined ? 'nothing' : "'none'"}; this version has no check yet: set HOST=127.0.0.1 and PRODUCER_AUTH=none`,
-    );
+/** A token that one of the two takes must not open the other. */
+function checkAudiences(env: Environment, handlers: readonly (string | undefined)[]): void {
+  const audience = env.text('PRODUCER_AUDIENCE');
+  if (audience !== undefined && handlers.includes(audience)) {
+    env.refuse('PRODUCER_AUDIENCE', "another audience than the handlers'");
   }
-  if (['api-key', 'oidc', 'iap'].includes(given)) {
-    throw new SettingsError(
-      `PRODUCER_AUTH=${given} is not supported by this version: use 'none' with HOST=127.0.0.1`,
-    );
-  }
-  env.refuse('PRODUCER_AUTH', "'none'");
 }
 
 function embeddedSettings(env: Environment): EmbeddedSettings {

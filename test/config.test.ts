@@ -12,6 +12,17 @@ const GOOGLE: Variables = {
   SERVICE_ACCOUNT: 'tasks@my-project.iam.gserviceaccount.com',
 };
 
+const BY_IAP: Variables = {
+  PRODUCER_AUTH: 'iap',
+  PRODUCER_AUDIENCE: '/projects/123/apps/my-project',
+};
+
+const BY_OIDC: Variables = {
+  PRODUCER_AUTH: 'oidc',
+  PRODUCER_AUDIENCE: 'https://producer.example.com',
+  PRODUCER_ACCOUNTS: 'billing@my-project.iam.gserviceaccount.com',
+};
+
 function refusal(variables: Variables): string {
   try {
     readSettings(variables);
@@ -37,6 +48,7 @@ test('needs nothing for the embedded engine', () => {
     },
     projectId: 'local',
     location: 'us-central1',
+    producer: { kind: 'none' },
     queueName: 'default',
     serviceAccount: 'tasks@local',
     auth: { mode: 'local', accounts: ['tasks@local'] },
@@ -83,6 +95,7 @@ test('reads every setting', () => {
     queuesFile: 'package.json',
     projectId: 'other',
     location: 'europe-west1',
+    producer: { kind: 'none' },
     queueName: 'mine',
     serviceUrl: 'http://127.0.0.1:8080/base',
     serviceAccount: 'a@b',
@@ -105,11 +118,27 @@ test('reads every setting', () => {
 });
 
 test('believes App Engine’s headers where App Engine is', () => {
-  const onStandard = { ...GOOGLE, GAE_ENV: 'standard' };
+  const onStandard = { ...GOOGLE, ...BY_IAP, GAE_ENV: 'standard' };
   expect(readSettings(onStandard).auth.mode).toBe('appengine');
   expect(readSettings({ ...onStandard, AUTH_MODE: 'oidc' }).auth.mode).toBe('oidc');
-  expect(readSettings({ ...GOOGLE, GAE_ENV: 'flex' }).auth.mode).toBe('oidc');
-  expect(readSettings({ ...GOOGLE, K_SERVICE: 'app' }).auth.mode).toBe('oidc');
+  expect(readSettings({ ...GOOGLE, ...BY_IAP, GAE_ENV: 'flex' }).auth.mode).toBe('oidc');
+  expect(readSettings({ ...GOOGLE, ...BY_IAP, K_SERVICE: 'app' }).auth.mode).toBe('oidc');
+});
+
+test('reads how callers show that they may enqueue', () => {
+  const producer = (variables: Variables) =>
+    readSettings({ HOST: '0.0.0.0', ...variables }).producer;
+  expect(producer({ PRODUCER_AUTH: 'api-key', PRODUCER_KEYS_FILE: 'package.json' })).toEqual({
+    kind: 'api-key',
+    file: 'package.json',
+  });
+  const { PRODUCER_AUDIENCE: audience } = BY_OIDC;
+  const oidc = { kind: 'oidc', audience, accounts: ['billing@my-project.iam.gserviceaccount.com'] };
+  expect(producer(BY_OIDC)).toEqual(oidc);
+  const issuer = 'http://127.0.0.1:9000';
+  expect(producer({ ...BY_OIDC, PRODUCER_ISSUER: issuer })).toEqual({ ...oidc, issuer });
+  expect(producer(BY_IAP)).toEqual({ kind: 'iap', audience: BY_IAP['PRODUCER_AUDIENCE'] });
+  expect(producer({ ...BY_IAP, PRODUCER_ACCOUNTS: 'a@b' })).toMatchObject({ accounts: ['a@b'] });
 });
 
 test('takes an empty value for none, and PROJECT_ID before the platform’s', () => {
@@ -207,6 +236,30 @@ describe('names the variable, what was expected, and what came', () => {
       { ...GOOGLE, OIDC_ISSUER: 'http://issuer.example' },
       "OIDC_ISSUER: expected an https issuer such as 'https://accounts.google.com', got 'http://issuer.example'",
     ],
+    [
+      { PRODUCER_KEYS_FILE: 'no.json' },
+      "PRODUCER_KEYS_FILE: expected a file that exists, got 'no.json'",
+    ],
+    [
+      { PRODUCER_KEYS_FILE: 'package.json' },
+      "PRODUCER_KEYS_FILE: expected nothing without PRODUCER_AUTH=api-key, got 'package.json'",
+    ],
+    [
+      { ...BY_OIDC, PRODUCER_ACCOUNTS: '' },
+      'PRODUCER_ACCOUNTS: expected the accounts that may enqueue, got nothing',
+    ],
+    [
+      { ...BY_OIDC, PRODUCER_ISSUER: 'http://issuer.example' },
+      "PRODUCER_ISSUER: expected an https issuer such as 'https://accounts.google.com', got 'http://issuer.example'",
+    ],
+    [
+      { ...BY_IAP, PRODUCER_ISSUER: 'https://issuer.example' },
+      "PRODUCER_ISSUER: expected nothing without PRODUCER_AUTH=oidc, got 'https://issuer.example'",
+    ],
+    [
+      { ...GOOGLE, ...BY_OIDC, PRODUCER_AUDIENCE: 'https://app.example.com' },
+      "PRODUCER_AUDIENCE: expected another audience than the handlers', got 'https://app.example.com'",
+    ],
     [{ QUEUES_FILE: 'no.yaml' }, "QUEUES_FILE: expected a file that exists, got 'no.yaml'"],
     [{ PORT: 'x\n\u001b[31m' }, "PORT: expected a port from 0 to 65535, got 'x\\n\\u001b[31m'"],
   ])('%j', (variables, message) => {
@@ -215,7 +268,7 @@ describe('names the variable, what was expected, and what came', () => {
 });
 
 describe('never fails open', () => {
-  const NO_CHECK = /^PRODUCER_AUTH: expected a check of who may enqueue/;
+  const NO_CHECK = /^PRODUCER_AUTH: expected api-key, oidc or iap, since .* could enqueue, got /;
 
   test.each<[Variables]>([
     [{ HOST: '0.0.0.0' }],
@@ -226,27 +279,22 @@ describe('never fails open', () => {
     [{ K_SERVICE: 'app' }],
     [{ GAE_ENV: 'standard' }],
     [{ CLOUD_TASKS_EMULATOR_HOST: 'x:1' }],
+    // App Engine's proxy is on loopback too.
+    [{ ...GOOGLE, GAE_ENV: 'standard' }],
+    [{ ...GOOGLE, K_SERVICE: 'app' }],
+    [{ TASKS_BACKEND: 'embedded', K_SERVICE: 'app' }],
   ])('asks who may enqueue: %j', (variables) => {
     expect(refusal(variables)).toMatch(NO_CHECK);
   });
 
-  test.each(['api-key', 'oidc', 'iap'])(
-    'does not take PRODUCER_AUTH=%s for a check that it has not',
-    (mode) => {
-      expect(refusal({ PRODUCER_AUTH: mode })).toBe(
-        `PRODUCER_AUTH=${mode} is not supported by this version: use 'none' with HOST=127.0.0.1`,
-      );
-    },
-  );
-
   test.each<[Variables]>([
     [{}],
     [GOOGLE],
-    [{ ...GOOGLE, GAE_ENV: 'flex' }],
-    [{ ...GOOGLE, K_SERVICE: 'app' }],
+    [{ ...GOOGLE, ...BY_IAP, GAE_ENV: 'flex' }],
+    [{ ...GOOGLE, ...BY_IAP, K_SERVICE: 'app' }],
     // Set by hand, say, after reading what the mode asks for.
-    [{ ...GOOGLE, K_SERVICE: 'app', GAE_ENV: 'standard' }],
-    [{ TASKS_BACKEND: 'embedded', GAE_ENV: 'standard', PRODUCER_AUTH: 'none' }],
+    [{ ...GOOGLE, ...BY_IAP, K_SERVICE: 'app', GAE_ENV: 'standard' }],
+    [{ TASKS_BACKEND: 'embedded', GAE_ENV: 'standard', ...BY_IAP }],
   ])('8: believes App Engine’s headers on its standard environment alone: %j', (variables) => {
     expect(refusal({ ...variables, AUTH_MODE: 'appengine' })).toMatch(
       /^AUTH_MODE: expected 'appengine' on App Engine standard alone/,
@@ -327,7 +375,9 @@ describe('STORE_URL', () => {
     expect(refusal({ ...GOOGLE, ...store })).toBe(`${needed}on Google, got 'sqlite:./j.sqlite'`);
     const emulator = { ...GOOGLE, ...store, CLOUD_TASKS_EMULATOR_HOST: '127.0.0.1:8123' };
     expect(readSettings(emulator).store).toBe('sqlite:./j.sqlite');
-    expect(refusal({ ...emulator, K_SERVICE: 'app' })).toContain('where a file vanishes');
+    expect(refusal({ ...emulator, ...BY_IAP, K_SERVICE: 'app' })).toContain(
+      'where a file vanishes',
+    );
     expect(readSettings({ ...GOOGLE, STORE_URL: 'redis://10.0.0.1' }).store).toBe(
       'redis://10.0.0.1',
     );

@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { engineCommand } from './engine.js';
+import { keysCommand } from './keys.js';
 import { queuesCommand } from './queues.js';
 
 const { version } = JSON.parse(
@@ -14,6 +15,7 @@ const program = new Command('nest-cloud-tasks')
   .version(version)
   .showHelpAfterError()
   .addCommand(engineCommand())
+  .addCommand(keysCommand())
   .addCommand(queuesCommand());
 
 try {

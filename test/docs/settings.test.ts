@@ -89,11 +89,11 @@ describe('on Google', () => {
     expect(refusal({ ...GOOGLE, [name]: '' })).toMatch(`${name}: expected `);
   });
 
-  test('AUTH_MODE, and HOST, with which this version starts nowhere', () => {
+  test('AUTH_MODE, and HOST, which asks for a check of who may enqueue', () => {
     expect(on('`oidc`').map(({ name }) => name)).toEqual(['AUTH_MODE']);
     expect(readSettings(GOOGLE).auth.mode).toBe('oidc');
     expect(on('`0.0.0.0`').map(({ name }) => name)).toEqual(['HOST']);
-    expect(refusal({ ...GOOGLE, HOST: '' })).toMatch('at 0.0.0.0,');
+    expect(refusal({ ...GOOGLE, HOST: '' })).toMatch('whoever reaches 0.0.0.0');
   });
 });
 

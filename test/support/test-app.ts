@@ -5,6 +5,7 @@ import { request } from 'undici';
 import { AppModule, currentTask } from '../../src/app.module.js';
 import type { ServerLimits } from '../../src/app-server.js';
 import { AppServer } from '../../src/app-server.js';
+import type { Settings } from '../../src/config.js';
 import { readSettings, settings } from '../../src/config.js';
 import type { CloudTasksApi, Task } from '../../src/engine/cloud-tasks-api.js';
 import { AppLogger } from '../../src/logger.js';
@@ -30,6 +31,7 @@ export class TestApp {
   static async start(
     variables: Readonly<Record<string, string>> = {},
     limits: Partial<ServerLimits> = {},
+    changes: Partial<Settings> = {},
   ): Promise<TestApp> {
     const lines: Record<string, unknown>[] = [];
     const waiting: (() => void)[] = [];
@@ -40,7 +42,7 @@ export class TestApp {
     const read = readSettings({ DATA_DIR: ':memory:', ENGINE_PORT: '0', PORT: '0', ...variables });
     const module = await Test.createTestingModule({ imports: [AppModule] })
       .overrideProvider(settings.KEY)
-      .useValue({ ...read, backend: { ...read.backend, thread: 'same' } })
+      .useValue({ ...read, ...changes, backend: { ...read.backend, thread: 'same' } })
       .compile();
     const app = module.createNestApplication(new AppServer(limits), { bodyParser: false });
     app.useLogger(await AppLogger.create({ pretty: false, stream: { write }, about: currentTask }));

@@ -36,6 +36,7 @@ export class KeySet {
   constructor(
     private readonly source: KeySource,
     private readonly clock: Clock,
+    private readonly algorithm: 'RS256' | 'ES256' = 'RS256',
   ) {}
 
   /** @throws Refusal UNAVAILABLE when there are no keys at all, UNAUTHENTICATED without this one */
@@ -78,7 +79,7 @@ export class KeySet {
     const url =
       'jwksUrl' in this.source ? this.source.jwksUrl : await discover(this.source.issuer, signal);
     const { document, response } = await fetchJson(url, signal);
-    const byId = await readKeys(document);
+    const byId = await readKeys(document, this.algorithm);
     this.keys = { byId, fetchedAt: now, refreshAt: now + refreshAfter(response) };
   }
 }
@@ -123,14 +124,19 @@ async function readText(response: Response): Promise<string> {
   return Buffer.concat(chunks).toString();
 }
 
-async function readKeys(document: unknown): Promise<Map<string, Key>> {
+const KEY_TYPES = { RS256: 'RSA', ES256: 'EC' } as const;
+
+async function readKeys(
+  document: unknown,
+  algorithm: keyof typeof KEY_TYPES,
+): Promise<Map<string, Key>> {
   const listed = (document as { keys?: unknown } | null)?.keys;
   if (!Array.isArray(listed)) throw new Error('answered no key set');
   const byId = new Map<string, Key>();
   for (const jwk of listed as (JWK | null)[]) {
-    if (jwk?.kty !== 'RSA' || typeof jwk.kid !== 'string') continue;
-    if ((jwk.use ?? 'sig') !== 'sig' || (jwk.alg ?? 'RS256') !== 'RS256') continue;
-    byId.set(jwk.kid, await importJWK(jwk, 'RS256'));
+    if (jwk?.kty !== KEY_TYPES[algorithm] || typeof jwk.kid !== 'string') continue;
+    if ((jwk.use ?? 'sig') !== 'sig' || (jwk.alg ?? algorithm) !== algorithm) continue;
+    byId.set(jwk.kid, await importJWK(jwk, algorithm));
   }
   if (byId.size === 0) throw new Error('answered no usable key');
   return byId;

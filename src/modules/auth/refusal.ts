@@ -2,11 +2,15 @@
 import { HttpException } from '@nestjs/common';
 import type { ErrorCode } from '../../engine/errors.js';
 
-type RefusalCode = Extract<ErrorCode, 'UNAUTHENTICATED' | 'PERMISSION_DENIED' | 'UNAVAILABLE'>;
+export type RefusalCode = Extract<
+  ErrorCode,
+  'UNAUTHENTICATED' | 'PERMISSION_DENIED' | 'RESOURCE_EXHAUSTED' | 'UNAVAILABLE'
+>;
 
 const STATUS: Readonly<Record<RefusalCode, number>> = {
   UNAUTHENTICATED: 401,
   PERMISSION_DENIED: 403,
+  RESOURCE_EXHAUSTED: 429,
   UNAVAILABLE: 503,
 };
 
@@ -14,16 +18,21 @@ const STATUS: Readonly<Record<RefusalCode, number>> = {
 const MESSAGE: Readonly<Record<RefusalCode, string>> = {
   UNAUTHENTICATED: 'Only verified tasks are let in.',
   PERMISSION_DENIED: 'This caller is not let in.',
+  RESOURCE_EXHAUSTED: 'Too many requests.',
   UNAVAILABLE: 'Nobody can be verified at the moment.',
 };
 
 export class Refusal extends HttpException {
-  /** @param reason for the log alone; never holds any part of a credential */
+  /**
+   * @param reason for the log alone; never holds any part of a credential
+   * @param message for the caller
+   */
   constructor(
-    code: RefusalCode,
+    readonly code: RefusalCode,
     readonly reason: string,
+    message = MESSAGE[code],
   ) {
-    super({ statusCode: STATUS[code], code, message: MESSAGE[code] }, STATUS[code]);
+    super({ statusCode: STATUS[code], code, message }, STATUS[code]);
   }
 }
 

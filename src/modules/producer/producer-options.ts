@@ -10,4 +10,27 @@ export interface ProducerOptions {
   readonly external: ExternalPolicy;
   /** Base addresses of handlers of ours, besides the app's own and the embedded engine's. */
   readonly handlers: readonly string[];
+  readonly auth: ProducerAuth;
 }
+
+/** How somebody shows that they may enqueue. */
+export type ProducerAuth =
+  /** Programs of this machine: for an app that listens on loopback alone. */
+  | { readonly kind: 'none' }
+  /** `X-API-Key`, one of those whose records are in the file. */
+  | { readonly kind: 'api-key'; readonly file: string }
+  /** An ID token of the issuer (default Google), for this audience, of one of the accounts. */
+  | {
+      readonly kind: 'oidc';
+      readonly audience: string;
+      readonly accounts: readonly string[];
+      readonly issuer?: string;
+    }
+  /** An assertion of Identity-Aware Proxy for this audience, of one of the accounts or of anybody. */
+  | {
+      readonly kind: 'iap';
+      readonly audience: string;
+      readonly accounts?: readonly string[];
+      /** Default: Google's. */
+      readonly keysUrl?: string;
+    };

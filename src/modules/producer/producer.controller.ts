@@ -18,7 +18,8 @@ import { shortId } from '../../engine/resource-name.js';
 import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { formatInstant } from './instant-text.js';
-import { LocalCallersGuard } from './local-callers-guard.js';
+import { checkScopes } from './producer-caller.js';
+import { ProducerGuard } from './producer-guard.js';
 import type { ProducerOptions } from './producer-options.js';
 import { PRODUCER_OPTIONS } from './producer-options.js';
 import { readJsonText } from './request-body.js';
@@ -38,7 +39,7 @@ export interface EnqueuedTask {
 }
 
 @Controller()
-@UseGuards(LocalCallersGuard)
+@UseGuards(ProducerGuard)
 export class ProducerController {
   constructor(
     @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
@@ -52,7 +53,7 @@ export class ProducerController {
   @HttpCode(202)
   async addAppEngineTask(@Req() request: Request): Promise<EnqueuedTask> {
     const text = await readJsonText(request);
-    return this.enqueue(appEngineTask(text, this.rules()));
+    return this.enqueue(request, appEngineTask(text, this.rules()));
   }
 
   @Post(['add_task_external', 'do_external_task'])
@@ -60,7 +61,7 @@ export class ProducerController {
   async addExternalTask(@Req() request: Request): Promise<EnqueuedTask> {
     const text = await readJsonText(request);
     const own = await this.ownAddresses();
-    return this.enqueue(externalTask(text, this.rules(), this.options.external, own));
+    return this.enqueue(request, externalTask(text, this.rules(), this.options.external, own));
   }
 
   @All(ENQUEUING_PATHS)
@@ -82,9 +83,10 @@ export class ProducerController {
     return [await this.address.url(), ...engine, ...this.options.handlers];
   }
 
-  private async enqueue(request: CreateTaskRequest): Promise<EnqueuedTask> {
+  private async enqueue(request: Request, wanted: CreateTaskRequest): Promise<EnqueuedTask> {
+    checkScopes(request, wanted);
     try {
-      return shown(await this.api.createTask(request), shortId(request.parent));
+      return shown(await this.api.createTask(wanted), shortId(wanted.parent));
     } catch (error) {
       throw inOurWords(error);
     }

@@ -2,8 +2,8 @@
 import type { OnModuleInit } from '@nestjs/common';
 import { ConfigurableModuleBuilder, Inject, Module } from '@nestjs/common';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
-import { LocalCallersGuard } from './local-callers-guard.js';
 import { ProducerController } from './producer.controller.js';
+import { ProducerGuard } from './producer-guard.js';
 import type { ProducerOptions } from './producer-options.js';
 import { PRODUCER_OPTIONS } from './producer-options.js';
 
@@ -13,7 +13,7 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<ProducerOption
   .setClassMethodName('forRoot')
   .build();
 
-@Module({ controllers: [ProducerController], providers: [LocalCallersGuard] })
+@Module({ controllers: [ProducerController], providers: [ProducerGuard] })
 export class ProducerModule extends ConfigurableModuleClass implements OnModuleInit {
   constructor(
     @Inject(PRODUCER_OPTIONS) private readonly options: ProducerOptions,

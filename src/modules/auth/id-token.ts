@@ -1,0 +1,151 @@
+/** Reads signed tokens: well formed, signed with a key of their issuer, and of this very time. */
+import { compactVerify, decodeProtectedHeader } from 'jose';
+import type { Duration, Instant } from '../../engine/time.js';
+import { MINUTE, SECOND } from '../../engine/time.js';
+import { printable } from '../../printable.js';
+import type { KeySet } from './key-set.js';
+import { unauthenticated } from './refusal.js';
+
+const MOST_TOKEN_BYTES = 4_096;
+const MOST_KEY_ID_LENGTH = 128;
+const TOKEN = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+/** Each would let the token, not us, say how it is to be verified (RFC 8725). */
+const UNWANTED_HEADERS = ['crit', 'b64', 'jwk', 'jku', 'x5u', 'x5c'] as const;
+
+/** What a kind of token has to be like. */
+export interface TokenForm {
+  readonly algorithm: 'RS256' | 'ES256';
+  /** How far the issuer's clock may be from ours. */
+  readonly skew: Duration;
+  readonly mostLifetime: Duration;
+}
+
+/** Google's live an hour. */
+export const ID_TOKEN: TokenForm = {
+  algorithm: 'RS256',
+  skew: MINUTE,
+  mostLifetime: 65 * MINUTE,
+};
+
+export type Claims = Readonly<Record<string, unknown>>;
+
+/**
+ * The token of an `Authorization: Bearer` header.
+ *
+ * @param values every value of the header
+ * @throws Refusal
+ */
+export function bearerToken(values: readonly string[]): string {
+  const [value, ...more] = values;
+  if (value === undefined) throw unauthenticated('there is no Authorization header');
+  if (more.length > 0) throw unauthenticated('there is more than one Authorization header');
+  const [, token = ''] = /^Bearer ([^ ]+)$/i.exec(value) ?? [];
+  return wellFormed(token, 'the Authorization header holds no ID token');
+}
+
+/** @throws Refusal with this reason for what can be no token, before any of it is decoded */
+export function wellFormed(token: string, reason: string): string {
+  if (token.length > MOST_TOKEN_BYTES || !TOKEN.test(token)) throw unauthenticated(reason);
+  return token;
+}
+
+/**
+ * What a well-formed token says, once its signature holds.
+ *
+ * @throws Refusal
+ */
+export async function signedClaims(
+  token: string,
+  keys: KeySet,
+  { algorithm }: TokenForm,
+): Promise<Claims> {
+  const key = await keys.find(checkedKeyId(token, algorithm));
+  let payload: Uint8Array;
+  try {
+    ({ payload } = await compactVerify(token, key, { algorithms: [algorithm] }));
+  } catch {
+    throw unauthenticated("the token's signature does not hold");
+  }
+  return readClaims(payload);
+}
+
+function checkedKeyId(token: string, algorithm: string): string {
+  const { alg, kid, typ, ...rest } = readHeader(token);
+  if (alg !== algorithm) {
+    throw unauthenticated(`the token's algorithm is ${shown(alg)}, not ${algorithm}`);
+  }
+  if (typ !== undefined && typ !== 'JWT') throw unauthenticated('the token is no JWT');
+  for (const name of UNWANTED_HEADERS) {
+    if (Object.hasOwn(rest, name)) throw unauthenticated(`the token's header has ${name}`);
+  }
+  if (typeof kid !== 'string' || kid.length > MOST_KEY_ID_LENGTH) {
+    throw unauthenticated('the token names no key');
+  }
+  return kid;
+}
+
+function readHeader(token: string): Claims {
+  try {
+    return decodeProtectedHeader(token);
+  } catch {
+    throw unauthenticated("the token's header can't be read");
+  }
+}
+
+/** @throws Refusal for a payload that is no object */
+export function readClaims(payload: Uint8Array): Claims {
+  let claims: unknown;
+  try {
+    claims = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+  } catch {
+    throw unauthenticated("the token's claims can't be read");
+  }
+  if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) {
+    throw unauthenticated("the token's claims are no object");
+  }
+  return claims as Claims;
+}
+
+/**
+ * @returns when the token stops being accepted
+ * @throws Refusal
+ */
+export function checkTimes({ exp, iat, nbf }: Claims, now: Instant, form: TokenForm): Instant {
+  if (!isTime(exp) || !isTime(iat) || !(nbf === undefined || isTime(nbf))) {
+    throw unauthenticated("the token's times are not numbers");
+  }
+  const until = exp * SECOND + form.skew;
+  if (now >= until) throw unauthenticated('the token has expired');
+  if (Math.max(iat, nbf ?? iat) * SECOND > now + form.skew) {
+    throw unauthenticated('the token is not valid yet');
+  }
+  if ((exp - iat) * SECOND > form.mostLifetime) throw unauthenticated('the token lives too long');
+  return until;
+}
+
+function isTime(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+}
+
+/**
+ * Of issuer and audience; the audience byte for byte, and alone.
+ *
+ * @throws Refusal
+ */
+export function checkPurpose(
+  { iss, aud }: Claims,
+  issuers: readonly string[],
+  audience: string,
+): void {
+  if (typeof iss !== 'string' || !issuers.includes(iss)) {
+    throw unauthenticated(`the token's issuer is ${shown(iss)}, not ${issuers.join(' or ')}`);
+  }
+  if (aud !== audience) {
+    throw unauthenticated(`the token is for the audience ${shown(aud)}, not ${audience}`);
+  }
+}
+
+/** A claim as the log shows it. */
+export function shown(claim: unknown): string {
+  return typeof claim === 'string' ? `'${printable(claim, 200)}'` : `of type ${typeof claim}`;
+}

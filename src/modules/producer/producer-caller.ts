@@ -1,0 +1,52 @@
+/** Who enqueues, and which tasks that caller may make. */
+import type { CreateTaskRequest } from '../../engine/cloud-tasks-api.js';
+import { CloudTasksError } from '../../engine/errors.js';
+import { shortId } from '../../engine/resource-name.js';
+
+export interface ProducerCaller {
+  /** For the log: an e-mail address, or a client with the id of its key. */
+  readonly name: string;
+  /** Absent, all of it. */
+  readonly scopes?: ProducerScopes;
+}
+
+export interface ProducerScopes {
+  readonly queues?: readonly string[];
+  readonly tasks?: readonly string[];
+  readonly external: boolean;
+}
+
+const callers = new WeakMap<object, ProducerCaller>();
+
+export function noteCaller(request: object, caller: ProducerCaller): void {
+  callers.set(request, caller);
+}
+
+/**
+ * Refuses what the caller of this request may not make.
+ *
+ * @throws CloudTasksError PERMISSION_DENIED naming the field; also when no guard saw the request
+ */
+export function checkScopes(request: object, { parent, task }: CreateTaskRequest): void {
+  const caller = callers.get(request);
+  if (!caller) throw new CloudTasksError('PERMISSION_DENIED', 'Nobody has checked who calls.');
+  if (!caller.scopes) return;
+  const { queues, tasks, external } = caller.scopes;
+  if (queues && !queues.includes(shortId(parent))) deny('queue', 'this queue');
+  if (task.httpRequest && !external) deny('url', 'tasks for other URLs');
+  const { relativeUri = '/', appEngineRouting = {} } = task.appEngineHttpRequest ?? {};
+  if (!tasks || !task.appEngineHttpRequest) return;
+  // A path is this app's only where this app is called.
+  const elsewhere = (['service', 'version', 'instance'] as const).find(
+    (part) => appEngineRouting[part],
+  );
+  if (elsewhere) deny(elsewhere, 'tasks of another service');
+  // As it was written: of a path in other letters only the router knows whether it is the same.
+  if (!tasks.includes(relativeUri.split('?', 1)[0] ?? '')) deny('relativeUri', 'this task');
+}
+
+function deny(field: string, what: string): never {
+  throw new CloudTasksError('PERMISSION_DENIED', `${field}: this caller may not enqueue ${what}.`, {
+    field,
+  });
+}
