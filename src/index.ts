@@ -7,6 +7,7 @@ export type {
   CloudTasksOptions,
   EmbeddedEngineOptions,
 } from './modules/cloud-tasks/cloud-tasks-options.js';
+export type { QueueSettings } from './host/queues-plan.js';
 export type { AuthMode } from './modules/auth/auth-options.js';
 
 // Handlers.

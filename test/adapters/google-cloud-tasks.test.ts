@@ -9,6 +9,7 @@ import { toCloudTasksError } from '../../src/adapters/google-error.js';
 import type { CloudTasksApi, TaskInput } from '../../src/engine/cloud-tasks-api.js';
 import type { EngineApi } from '../../src/engine/engine-api.js';
 import { CloudTasksError } from '../../src/engine/errors.js';
+import { DAY, HOUR } from '../../src/engine/time.js';
 import type { EngineUnderTest } from '../support/engine-under-test.js';
 import { engineUnderTest, httpTask, LOCATION, QUEUE } from '../support/engine-under-test.js';
 import type { GrpcPort } from '../support/grpc-port.js';
@@ -71,6 +72,42 @@ describe('the address of an emulator', () => {
       field: 'emulatorHost',
       message: expect.stringContaining(`127.0.0.1:8123, got '${emulatorHost}'`),
     });
+  });
+});
+
+describe('a queue', () => {
+  const name = `${LOCATION}/queues/beta`;
+
+  test('may have by v2beta3 what v2 lacks, and is read back with it', async () => {
+    const settings = {
+      appEngineRoutingOverride: { service: 'worker' },
+      httpTarget: { httpMethod: 'PUT' as const, uriOverride: { host: 'api.example.com' } },
+      rateLimits: { maxDispatchesPerSecond: 3, maxBurstSize: 7, maxConcurrentDispatches: 2 },
+      taskTtl: 20 * DAY,
+      tombstoneTtl: 2 * HOUR,
+    };
+    const version = 'v2beta3';
+    await google.createQueue({ parent: LOCATION, queue: { name, ...settings }, version });
+    expect(await google.getQueue({ name, version })).toMatchObject({
+      ...settings,
+      state: 'RUNNING',
+    });
+    const byV2 = await google.getQueue({ name });
+    expect(byV2.appEngineRoutingOverride).toMatchObject({ service: 'worker' });
+    expect(byV2).not.toHaveProperty('httpTarget');
+    const updated = await google.updateQueue({
+      queue: { name, rateLimits: { maxBurstSize: 9 } },
+      updateMask: ['appEngineRoutingOverride', 'rateLimits.maxBurstSize'],
+      version,
+    });
+    expect(updated).toMatchObject({
+      httpTarget: settings.httpTarget,
+      rateLimits: { ...settings.rateLimits, maxBurstSize: 9 },
+      taskTtl: 20 * DAY,
+    });
+    expect(updated).not.toHaveProperty('appEngineRoutingOverride');
+    expect(await google.pauseQueue({ name })).toMatchObject({ state: 'PAUSED' });
+    expect(await google.getQueue({ name, version })).toMatchObject({ state: 'PAUSED' });
   });
 });
 
