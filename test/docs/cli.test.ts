@@ -42,7 +42,8 @@ test('every flag of queues is in its table, and the other way round', async () =
 
 test('a plan looks as shown', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'docs-cli-'));
-  const { api, url, close } = await startEngine({ dataDir: ':memory:', port: 0 });
+  const engine = await startEngine({ dataDir: ':memory:', port: 0 });
+  const { api, url } = engine;
   try {
     const file = join(folder, 'tasks.config.yaml');
     const create = async (id: string) => {
@@ -66,7 +67,7 @@ test('a plan looks as shown', async () => {
       shown.slice(shown.indexOf('\n') + 1),
     );
   } finally {
-    await close();
+    await engine.close();
     rmSync(folder, { recursive: true });
   }
 });
