@@ -180,7 +180,7 @@ describe('a handler that never settles', () => {
     );
   });
 
-  test('meets its deadline where it may hang, and is told of it 5 s before', async () => {
+  test('is told 5 s before its deadline where it may hang, and tried again', async () => {
     const told: unknown[] = [];
     mailer.answer = (call, { signal }) => {
       if (call > 1) return undefined;
@@ -189,13 +189,27 @@ describe('a handler that never settles', () => {
     };
     await bed.tasks(EmailTasks).send.options({ dispatchDeadline: '30s' }).delay(ADA);
     const start = bed.now().getTime();
-    await bed.advance('29s', { mayHang: true });
-    expect(told).toMatchObject([new Date(start + 25_000), { code: 'DEADLINE_EXCEEDED' }]);
-    expect(bed.attempts()).toEqual([]);
+    await bed.advance('24s', { mayHang: true });
+    expect({ told, attempts: bed.attempts() }).toEqual({ told: [], attempts: [] });
     await bed.advance('10s', { mayHang: true });
+    expect(told).toMatchObject([new Date(start + 25_000), { code: 'DEADLINE_EXCEEDED' }]);
     expect(bed.attempts()).toMatchObject([
-      { status: undefined, answer: 'the dispatch deadline passed', handler: 'EmailTasks.send' },
+      { status: 500, handler: 'EmailTasks.send' },
       { status: 200, attempt: 2 },
+    ]);
+  });
+
+  test('and is no task of ours meets the deadline of its queue', async () => {
+    const silent = Promise.withResolvers<number>();
+    await bed.close();
+    await open({ outside: () => silent.promise });
+    await api().createTask({
+      parent: queueName('email-queue'),
+      task: { httpRequest: { url: 'https://api.example.com/x' }, dispatchDeadline: 15 * SECOND },
+    });
+    await bed.advance('15s', { mayHang: true });
+    expect(bed.attempts()).toMatchObject([
+      { status: undefined, answer: 'the dispatch deadline passed' },
     ]);
   });
 

@@ -81,12 +81,15 @@ function deadlineSignal(
   { clock }: VerifiedRequest,
 ): AbortSignal {
   const controller = new AbortController();
-  const timer = clock.at(warning, () =>
-    controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.')),
-  );
+  const near = () =>
+    controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.'));
+  const timer = clock.at(warning, near);
   response.once('close', () => {
     timer.cancel();
-    if (!response.writableFinished) {
+    if (clock.now() >= warning) {
+      // It was answered for the handler, which may run on, before the timer's turn came.
+      near();
+    } else if (!response.writableFinished) {
       // Nobody will hear the outcome, so the task is going to be attempted again.
       controller.abort(new CloudTasksError('CANCELLED', 'The caller has gone away.'));
     }
