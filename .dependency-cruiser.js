@@ -225,11 +225,11 @@ const everywhere = [
   {
     name: 'src-needs-only-runtime-dependencies',
     comment:
-      'A development dependency is not installed with the package, so the import would fail at the user only. (Types are erased, they may come from anywhere.)',
+      'A development dependency is not installed with the package, so the import would fail at the user only. (Types are erased, they may come from anywhere. An optional peer is one that we develop with, and that whoever uses it installs.)',
     from: { path: '^src/' },
     to: {
       dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'],
-      dependencyTypesNot: ['type-only'],
+      dependencyTypesNot: ['type-only', 'npm-peer'],
     },
   },
   {

@@ -9,6 +9,7 @@ export type {
 } from './modules/cloud-tasks/cloud-tasks-options.js';
 export type { QueueSettings } from './host/queues-plan.js';
 export type { AuthMode } from './modules/auth/auth-options.js';
+export type { PayloadStoreOptions } from './modules/payloads/payload-options.js';
 
 // Handlers.
 export { Task, TaskController, TaskInfo } from './modules/tasks/task-decorators.js';
@@ -35,6 +36,17 @@ export type { TaskIdRule } from './modules/tasks/task-id.js';
 export { TaskProducer } from './modules/tasks/task-producer.js';
 export type { AppEngineCall, HttpCall } from './modules/tasks/plain-call.js';
 export type { DurationText } from './duration.js';
+
+// Hooks.
+export { deadlineHook, headersHook } from './modules/tasks/built-in-hooks.js';
+export type {
+  TaskAttempt,
+  TaskChanges,
+  TaskDraft,
+  TaskHook,
+  TaskHookOption,
+  TaskOutcome,
+} from './modules/tasks/task-hook.js';
 
 // Dead letters.
 export { DeadLetters } from './modules/dead-letters/dead-letters.js';

@@ -174,7 +174,12 @@ export class Payloads implements OnModuleInit, OnApplicationBootstrap, OnModuleD
   }
 }
 
-/** Whether a delivery's body was kept apart from it, so that its task has none. */
+/** Whether a request says that its body is kept apart from it. */
+export function isKeptApart({ headers }: IncomingMessage): boolean {
+  return headers[HEADER] !== undefined;
+}
+
+/** Whether such a body was put back. */
 export function isRestored(request: object): boolean {
   return restored.has(request);
 }

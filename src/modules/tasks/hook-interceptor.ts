@@ -5,8 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Observable } from 'rxjs';
 import { from, lastValueFrom } from 'rxjs';
 import { verifiedRequest } from '../auth/task-guard.js';
-import { PAYLOAD_HEADER } from '../payloads/payload-reference.js';
-import { isRestored } from '../payloads/payloads.js';
+import { isKeptApart, isRestored } from '../payloads/payloads.js';
 import { taskContextOf } from './attempt-context.js';
 import { HandlerRoutes } from './handler-routes.js';
 import { HookRunner } from './hook-runner.js';
@@ -38,7 +37,7 @@ export class HookInterceptor implements NestInterceptor {
 
 /** A route that an ordinary one shares its path with isn't known for a task's in time. */
 function refuseWithoutPayload(request: IncomingMessage): void {
-  if (request.headers[PAYLOAD_HEADER.toLowerCase()] === undefined || isRestored(request)) return;
+  if (!isKeptApart(request) || isRestored(request)) return;
   throw new InternalServerErrorException(
     "The task's payload can't be put back: another controller has this path too.",
   );

@@ -3,6 +3,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import express from 'express';
 import type { IncomingMessage } from 'node:http';
 import type { TaskAuthenticator } from '../auth/task-authenticator.js';
+import { isKeptApart } from '../payloads/payloads.js';
 import type { Payloads } from '../payloads/payloads.js';
 import type { AttemptOutcomes, RunningAttempt } from './attempt-outcomes.js';
 import type { AttemptRules } from './attempt-rules.js';
@@ -88,11 +89,12 @@ export function readTaskBodies(
           .restore(request)
           .then(
             (restored) => parse(restored ? keptApart : inTask, request, response, proceed),
-            isOpen ? () => next() : proceed,
+            proceed,
           );
       },
-      // Whether it is let in where anyone may come is for the route's own guards to say.
-      isOpen ? () => next() : next,
+      // Whether it is let in where anyone may come is for the route's own guards to say, but
+      // without its body it isn't what was asked for.
+      isOpen && !isKeptApart(request) ? () => next() : next,
     );
   });
 }

@@ -1,7 +1,7 @@
 /** A body that is too large for a task: kept apart, given back to the handler, cleared by age. */
 import { afterAll, afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { INestApplication } from '@nestjs/common';
-import { Body } from '@nestjs/common';
+import { Body, Controller, Post } from '@nestjs/common';
 import { randomUUID } from 'node:crypto';
 import { existsSync, watch } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
@@ -11,9 +11,11 @@ import type { CloudTasksApi } from '../../../src/engine/cloud-tasks-api.js';
 import type { EngineEvent } from '../../../src/engine/ports.js';
 import { DAY, MINUTE } from '../../../src/engine/time.js';
 import { QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js';
+import { DeadLetters } from '../../../src/modules/dead-letters/dead-letters.js';
 import type { PayloadStoreOptions } from '../../../src/modules/payloads/payload-options.js';
 import { readPayloadOptions } from '../../../src/modules/payloads/payload-options.js';
 import { Payloads } from '../../../src/modules/payloads/payloads.js';
+import { Delayable } from '../../../src/modules/tasks/delayable.js';
 import { Task, TaskController, tasksToken } from '../../../src/modules/tasks/task-decorators.js';
 import type { Tasks } from '../../../src/modules/tasks/tasks.js';
 import { StorageServer } from '../../support/storage-server.js';
@@ -29,6 +31,16 @@ let received: PromiseWithResolvers<unknown>;
 class Large {
   @Task('any')
   async any(@Body() body: unknown): Promise<void> {
+    received.resolve(body);
+  }
+}
+
+/** Anybody may call it, and tasks may too. */
+@Controller('open')
+class Open {
+  @Post()
+  @Delayable()
+  take(@Body() body: unknown): void {
     received.resolve(body);
   }
 }
@@ -50,7 +62,7 @@ async function start(payloadStore: PayloadStoreOptions): Promise<Started> {
     ended = Promise.withResolvers();
   };
   const { app } = await startApp(
-    { controllers: [Large] },
+    { controllers: [Large, Open] },
     { ...EMBEDDED, engine: { ...EMBEDDED.engine, onEvent }, payloadStore },
   );
   const backend = app.get(QueueBackend);
@@ -71,6 +83,12 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 afterAll(closeApps);
+
+async function all<Item>(items: AsyncIterable<Item>): Promise<Item[]> {
+  const list: Item[] = [];
+  for await (const item of items) list.push(item);
+  return list;
+}
 
 /** The one payload in the folder. */
 async function keptFile(): Promise<string> {
@@ -101,6 +119,12 @@ describe('a body that is too large for a task', () => {
     await server.close();
   });
 
+  test('arrives at a route that is open to others', async () => {
+    const { app } = await start({ folder });
+    await app.get<Tasks<Open>>(tasksToken(Open)).take.delay(large);
+    expect(await received.promise).toEqual(large);
+  });
+
   test('arrives by App Engine too', async () => {
     const { tasks } = await start({ folder });
     await tasks.any.options({ target: 'app-engine' }).delay(large);
@@ -121,7 +145,7 @@ describe('a body that is too large for a task', () => {
 
   test('is not kept apart when it fits', async () => {
     const { tasks } = await start({ folder });
-    await tasks.any.delay({ text: 'x'.repeat(MIB - 10_000) });
+    await tasks.any.delay({ text: 'x'.repeat(MIB - 30_000) });
     await received.promise;
     expect(await readdir(folder)).toEqual([]);
   });
@@ -150,19 +174,45 @@ describe('a body that is too large for a task', () => {
     ['changed', async (file: string) => writeFile(file, JSON.stringify({ ...large, list: [4] }))],
     ['cut short', async (file: string) => writeFile(file, '{')],
     ['gone', async (file: string) => rm(file)],
-  ])('that is %s never reaches a handler', async (_, harm) => {
-    const { api, queue, tasks, attempted } = await start({ folder });
+  ])('that is %s never reaches a handler: its task is parked, to be redriven', async (_, harm) => {
+    const { app, api, queue, tasks, attempted } = await start({ folder });
     await api.pauseQueue({ name: queue });
     await tasks.any.delay(large);
-    await harm(await keptFile());
-    received.promise.then(
-      () => expect('a handler').toBe('not called'),
-      () => undefined,
-    );
+    const file = await keptFile();
+    await harm(file);
+    let isCalled = false;
+    void received.promise.then(() => (isCalled = true));
     const status = attempted();
     await api.resumeQueue({ name: queue });
-    expect(await status).toBe(422);
-    await api.purgeQueue({ name: queue });
+    expect(await status).toBe(200);
+    const letters = app.get(DeadLetters);
+    expect(await all(letters.list())).toMatchObject([
+      { message: expect.stringContaining("The task's payload can't be read") },
+    ]);
+    expect(isCalled).toBe(false);
+    await writeFile(file, JSON.stringify(large));
+    await all(letters.redrive());
+    expect(await received.promise).toEqual(large);
+  });
+
+  test('is tried again while its store is out of reach', async () => {
+    const server = await StorageServer.listen('my-payloads');
+    const { api, queue, tasks, attempted } = await start({
+      bucket: 'my-payloads',
+      apiEndpoint: server.url,
+    });
+    await api.updateQueue({
+      queue: { name: queue, retryConfig: { minBackoff: 1000 } },
+      updateMask: ['retryConfig.minBackoff'],
+    });
+    await api.pauseQueue({ name: queue });
+    await tasks.any.delay(large);
+    server.failures.push(403);
+    const status = attempted();
+    await api.resumeQueue({ name: queue });
+    expect(await status).toBe(500);
+    expect(await received.promise).toEqual(large);
+    await server.close();
   });
 });
 
@@ -175,7 +225,7 @@ describe('a reference', () => {
     ['has no size', `2030-01-01/${randomUUID()};sha256=${sha256}`],
     ['names a payload of another store', `2030-01-01/${randomUUID()};size=1;sha256=${sha256}`],
     ['says more than may be read', `2030-01-01/${randomUUID()};size=999999999;sha256=${sha256}`],
-  ])('that %s is answered 422', async (_, reference) => {
+  ])('that %s makes a dead letter of its task', async (_, reference) => {
     const { app, api, queue, attempted } = await start({ folder });
     const status = attempted();
     const oidcToken = { serviceAccountEmail: 'tasks@local', audience: await app.getUrl() };
@@ -189,15 +239,20 @@ describe('a reference', () => {
         },
       },
     });
-    expect(await status).toBe(422);
-    await api.purgeQueue({ name: queue });
+    expect(await status).toBe(200);
+    expect(await all(app.get(DeadLetters).list())).toMatchObject([
+      { message: expect.stringContaining("The task's payload can't be read") },
+    ]);
   });
 
-  test('is not believed of a caller who proves nothing', async () => {
+  test.each(['large/any', 'open'])('is not believed of who proves nothing: %s', async (path) => {
     const { app } = await start({ folder });
-    const response = await fetch(`${await app.getUrl()}/large/any`, {
+    const response = await fetch(`${await app.getUrl()}/${path}`, {
       method: 'POST',
-      headers: { 'X-Tasks-Payload': `2030-01-01/${randomUUID()};size=1;sha256=${sha256}` },
+      headers: {
+        'X-Tasks-Payload': `2030-01-01/${randomUUID()};size=1;sha256=${sha256}`,
+        'X-CloudTasks-QueueName': 'default',
+      },
     });
     expect(response.status).toBe(401);
   });

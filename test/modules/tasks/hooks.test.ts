@@ -4,6 +4,10 @@ import type { INestApplication } from '@nestjs/common';
 import { Body, Headers, Injectable, Scope } from '@nestjs/common';
 import { IsString } from 'class-validator';
 import type { CloudTasksApi, Task as TaskResource } from '../../../src/engine/cloud-tasks-api.js';
+import {
+  PermanentFailure,
+  RetryLater,
+} from '../../../src/modules/dead-letters/handler-failures.js';
 import { QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js';
 import { deadlineHook, headersHook } from '../../../src/modules/tasks/built-in-hooks.js';
 import type { TasksModuleOptions } from '../../../src/modules/tasks/module-options.js';
@@ -13,6 +17,7 @@ import type {
   TaskChanges,
   TaskDraft,
   TaskHook,
+  TaskOutcome,
 } from '../../../src/modules/tasks/task-hook.js';
 import type { Tasks } from '../../../src/modules/tasks/tasks.js';
 import { closeApps, EMBEDDED, startApp } from '../../support/tasks-app.js';
@@ -332,5 +337,72 @@ describe('around a handler', () => {
     await tasks(Failing).around.delay();
     await received.promise;
     expect(Failing.attempts).toBe(2);
+  });
+});
+
+describe('after an outcome', () => {
+  const outcomes: TaskOutcome[] = [];
+  let told: PromiseWithResolvers<void>;
+  /** Fails itself, and tells all the same. */
+  const telling: TaskHook = {
+    afterOutcome: (outcome) => {
+      outcomes.push(outcome);
+      if (outcome.kind !== 'failed') told.resolve();
+      throw new Error('of no consequence');
+    },
+  };
+
+  @TaskController('told', { hooks: [telling] })
+  class Told {
+    @Task('handle', { maxAttempts: 2 })
+    async handle(@Body() note: Note): Promise<void> {
+      if (note.text === 'fails') throw new Error('it fails');
+      if (note.text === 'never') throw new PermanentFailure('it never will');
+      if (note.text === 'later' && outcomes.length === 0) throw new RetryLater({ after: '1s' });
+    }
+  }
+
+  async function after(body: object): Promise<unknown[]> {
+    outcomes.length = 0;
+    told = Promise.withResolvers();
+    const { api, queue, tasks } = await start(Told);
+    await api.updateQueue({
+      queue: { name: queue, retryConfig: { minBackoff: 1000 } },
+      updateMask: ['retryConfig.minBackoff'],
+    });
+    const { taskId } = await tasks(Told)
+      .handle.options({ validate: false })
+      .delay(body as Note);
+    await told.promise;
+    expect(outcomes[0]?.task.taskId).toBe(taskId);
+    return outcomes.map(({ handler, kind, error, task }) => [
+      handler,
+      kind,
+      task.retryCount,
+      error instanceof Error ? error.message : error,
+    ]);
+  }
+
+  test('that is good, a hook is told so', async () => {
+    expect(await after({ text: 'good' })).toEqual([['Told.handle', 'succeeded', 0, undefined]]);
+  });
+
+  test('of each attempt up to the last', async () => {
+    expect(await after({ text: 'fails' })).toEqual([
+      ['Told.handle', 'failed', 0, 'it fails'],
+      ['Told.handle', 'dead-lettered', 1, 'it fails'],
+    ]);
+  });
+
+  test('that is final, with what was thrown', async () => {
+    expect(await after({ text: 'never' })).toEqual([
+      ['Told.handle', 'dead-lettered', 0, 'it never will'],
+    ]);
+  });
+
+  test('that puts another task in its place', async () => {
+    expect(await after({ text: 'later' })).toEqual([
+      ['Told.handle', 'rescheduled', 0, expect.anything()],
+    ]);
   });
 });
