@@ -11,7 +11,9 @@ const folder = mkdtempSync(join(tmpdir(), 'keys-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 let file: string;
 let runs = 0;
-beforeEach(() => (file = join(folder, `${++runs}.json`)));
+beforeEach(() => {
+  file = join(folder, `${++runs}.json`);
+});
 
 const keys = (...args: string[]) => runCli(['keys', ...args, '--file', file]);
 
@@ -23,7 +25,7 @@ test('makes a key that works, keeps its hash alone, and revokes it', async () =>
   const key = stdout.trim();
   expect({ code, key }).toEqual({
     code: 0,
-    key: expect.stringMatching(/^nct_[a-z0-9]{12}_[A-Za-z0-9_-]{43}$/) as string,
+    key: expect.stringMatching(/^nct_[a-z0-9]{12}_[A-Za-z0-9_-]{43}$/) as unknown as string,
   });
   expect(stderr).not.toContain(key);
   expect(readFileSync(file, 'utf8')).not.toContain(key.slice(17));
