@@ -13,6 +13,7 @@ const BATCH = 100;
 /** Calls under way at once: enough to share commits, and few enough to tell the rate at an end. */
 const CALLERS = 4;
 const HOUR_MS = 3_600_000;
+const BEGAN = Date.now();
 
 export interface Figures {
   /** Creates a second, each answered after it was on disk, in each tenth of them. */
@@ -29,11 +30,14 @@ export interface Figures {
 
 type Call = (method: 'GET' | 'POST', path: string, body?: object) => Promise<unknown>;
 
+/** How schedule times follow each other: as countdowns make them, or all over a day. */
+export type Order = 'rising' | 'scattered';
+
 /**
  * Creates the tasks over the real engine's port, by batches through REST, from this process; the
- * engine runs alone in its own. All but one are for later hours, in no order.
+ * engine runs alone in its own. All but one are for later hours.
  */
-export async function manyTasks(count: number): Promise<Figures> {
+export async function manyTasks(count: number, order: Order): Promise<Figures> {
   const dataDir = mkdtempSync(join(tmpdir(), 'many-tasks-'));
   const receiver = await Receiver.listen();
   const agent = new Agent();
@@ -51,7 +55,15 @@ export async function manyTasks(count: number): Promise<Figures> {
   };
   try {
     await call('POST', `v2/${LOCATION}/queues`, { name: QUEUE });
-    const spent = await createTasks(call, count, `${receiver.url}/later`, engine.child.pid);
+    const spent = await createTasks(
+      call,
+      (number) => ({
+        scheduleTime: scheduleTime(number, order),
+        httpRequest: { url: `${receiver.url}/later`, body: BODY },
+      }),
+      count,
+      engine.child.pid,
+    );
     const loading = memoryOf(engine.child.pid).most;
 
     // One that is due at the next start, since its first attempt has no end.
@@ -87,11 +99,10 @@ export async function manyTasks(count: number): Promise<Figures> {
 /** A few callers, each with one batch under way. */
 async function createTasks(
   call: Call,
+  newTask: (number: number) => object,
   count: number,
-  url: string,
   pid: number | undefined,
 ): Promise<Pick<Figures, 'rates' | 'cost'>> {
-  const start = Date.now();
   const rates: number[] = [];
   const cost: number[] = [];
   let asked = 0;
@@ -101,12 +112,8 @@ async function createTasks(
   const caller = async (): Promise<void> => {
     while (asked < count) {
       const size = Math.min(BATCH, count - asked);
-      const requests = Array.from({ length: size }, (_, index) => {
-        // A step that shares nothing with a day's milliseconds spreads them over it.
-        const ahead = HOUR_MS + (((asked + index) * 7_654_321) % (24 * HOUR_MS));
-        const scheduleTime = new Date(start + ahead).toISOString();
-        return { task: { scheduleTime, httpRequest: { url, body: BODY } } };
-      });
+      const first = asked;
+      const requests = Array.from({ length: size }, (_, n) => ({ task: newTask(first + n) }));
       asked += size;
       await call('POST', `v2beta3/${QUEUE}/tasks:batchCreate`, { requests });
       created += size;
@@ -124,6 +131,13 @@ async function createTasks(
 const BODY = Buffer.from(
   JSON.stringify({ to: 'someone@example.com', text: 'x'.repeat(100) }),
 ).toString('base64');
+
+/** An hour ahead and more. */
+function scheduleTime(number: number, order: Order): string {
+  // A step that shares nothing with a day's milliseconds spreads them over it.
+  const more = order === 'rising' ? number : (number * 7_654_321) % (24 * HOUR_MS);
+  return new Date(BEGAN + HOUR_MS + more).toISOString();
+}
 
 /** The resident set now and at its largest, in MB. */
 function memoryOf(pid: number | undefined): { readonly now: number; readonly most: number } {
