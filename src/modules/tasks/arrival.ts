@@ -1,11 +1,11 @@
 /** Foretells what an argument will be when its request has come through the app's own pipes. */
 import type { ArgumentMetadata, PipeTransform } from '@nestjs/common';
 import { HttpException, ValidationPipe } from '@nestjs/common';
+import type { Difference } from './same-value.js';
 import { difference } from './same-value.js';
 
 /** Why an argument doesn't arrive: it becomes another at `path`, or a pipe refuses it. */
-export type Misfit =
-  { readonly path: string } | { readonly refusal: string; readonly cause: unknown };
+export type Misfit = Difference | { readonly refusal: string; readonly cause: unknown };
 
 /** A pipe that isn't Nest's own may do anything, so it isn't run before its time. */
 export type KnownPipe = PipeTransform | 'unknown';
@@ -50,8 +50,8 @@ export class Arrival {
         if (pipe !== 'unknown') value = (await pipe.transform(value, this.metadata)) as unknown;
       }
       if (given === undefined) return undefined;
-      const path = difference(given, value, this.datesAsText);
-      if (path !== undefined) return { path };
+      const lost = difference(given, value, this.datesAsText);
+      if (lost) return lost;
       if (!this.isValidated) await fallback().transform(plainCopy(given), this.metadata);
       return undefined;
     } catch (error) {

@@ -67,11 +67,11 @@ export async function fittingForm<Form>(
     if (!misfit) return form;
     first ??= misfit;
   }
-  return refuseMisfit(given, first ?? { path: '' });
+  return refuseMisfit(given, first ?? { path: '', part: given.value });
 }
 
 function refuseMisfit(given: GivenArgument, misfit: Misfit): never {
-  const { handler, index, value, refuse } = given;
+  const { handler, index, refuse } = given;
   if ('refusal' in misfit) {
     throw new CloudTasksError(
       'INVALID_ARGUMENT',
@@ -79,17 +79,14 @@ function refuseMisfit(given: GivenArgument, misfit: Misfit): never {
       { field: `arguments[${index}]`, cause: misfit.cause },
     );
   }
-  if (typeof value === 'number' || typeof value === 'boolean' || isDate(value)) {
-    const type = isDate(value) ? 'Date' : typeof value;
-    refuse(`a string, or a pipe that makes this ${type} of its text again`, `a ${type}`);
+  const { path, part } = misfit;
+  const type = isDate(part) ? 'Date' : typeof part;
+  if (!inBody(given) && ['number', 'boolean', 'Date'].includes(type)) {
+    refuse(`a string, or a pipe that makes this ${type} of its text again`, `a ${type}`, path);
   }
-  if (Array.isArray(value) && misfit.path === '' && value.length < 2) {
-    const came = value.length === 0 ? 'an empty array' : 'an array of one';
-    refuse('a list that arrives as one by this query parser and these pipes', came);
+  if (Array.isArray(part) && part.length < 2) {
+    const came = part.length === 0 ? 'an empty array' : 'an array of one';
+    refuse('a list that arrives as one by this query parser and these pipes', came, path);
   }
-  return refuse(
-    "what arrives the same by the app's own parsers and pipes",
-    kindOf(value),
-    misfit.path,
-  );
+  return refuse("what arrives the same by the app's own parsers and pipes", kindOf(part), path);
 }

@@ -1,34 +1,42 @@
 /** Compares an argument with what arrives of it. */
 import { isDate } from './argument-text.js';
 
+/** A part of an argument that got lost or became another. */
+export interface Difference {
+  /** `` for the whole, `.to[0]` for a part. */
+  readonly path: string;
+  /** As it was given. */
+  readonly part: unknown;
+}
+
 /**
  * Where what arrived is not what was given; undefined where it is the same. Fields may be added on
  * the way, by defaults say, and objects may become instances; nothing given may get lost or change.
  *
  * @param datesAsText whether a date may arrive as its ISO text, which is what JSON makes of it
- * @returns the path inside: `` for the whole, `.to[0]` for a part
  */
 export function difference(
   given: unknown,
   arrived: unknown,
   datesAsText: boolean,
   path = '',
-): string | undefined {
+): Difference | undefined {
+  const here = { path, part: given };
   // `===`: a text has no sign for the negative zero.
   if (given === arrived) return undefined;
-  if (typeof given !== 'object' || given === null) return path;
-  if (isDate(given)) return sameDate(given, arrived, datesAsText) ? undefined : path;
+  if (typeof given !== 'object' || given === null) return here;
+  if (isDate(given)) return sameDate(given, arrived, datesAsText) ? undefined : here;
   if (typeof arrived !== 'object' || arrived === null) {
-    return hasJson(given) ? difference(given.toJSON(), arrived, datesAsText, path) : path;
+    return hasJson(given) ? difference(given.toJSON(), arrived, datesAsText, path) : here;
   }
   if (isCollection(given)) {
-    return isCollection(arrived) ? difference([...given], [...arrived], datesAsText, path) : path;
+    return isCollection(arrived) ? difference([...given], [...arrived], datesAsText, path) : here;
   }
   if (Array.isArray(given) && (!Array.isArray(arrived) || arrived.length !== given.length)) {
-    return path;
+    return here;
   }
   if (hasJson(given)) {
-    return JSON.stringify(given) === JSON.stringify(arrived) ? undefined : path;
+    return JSON.stringify(given) === JSON.stringify(arrived) ? undefined : here;
   }
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined) continue;
