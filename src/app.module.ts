@@ -59,6 +59,7 @@ function tasksOptions(app: Settings): TasksModuleOptions {
     serviceAccount: app.serviceAccount,
     auth,
     store: app.store,
+    payloadStore: app.payloadStore,
     queuesFile: app.queuesFile,
     ...(backend.kind === 'google'
       ? { emulatorHost: backend.emulatorHost }

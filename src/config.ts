@@ -7,6 +7,8 @@ import type { Variables } from './setting-names.js';
 import { refuseUnknownNames } from './setting-names.js';
 import type { ExternalOrigins } from './setting-origins.js';
 import { readAppEngineHosts, readExternalOrigins } from './setting-origins.js';
+import type { PayloadStoreSetting } from './setting-payloads.js';
+import { readPayloadStore } from './setting-payloads.js';
 import type { ProducerSettings } from './setting-producer.js';
 import { readProducer } from './setting-producer.js';
 import { readStoreUrl, STORE_URL_EXPECTED } from './store-url.js';
@@ -32,6 +34,8 @@ export interface Settings {
   readonly auth: AuthSettings;
   /** Where the journal is kept; absent, in `dataDir`, or on Google nowhere. */
   readonly store?: string;
+  /** Where bodies go that are too large for a task; absent, they are refused. */
+  readonly payloadStore?: PayloadStoreSetting;
   readonly external: ExternalSettings;
 }
 
@@ -100,6 +104,7 @@ export function readSettings(variables: Variables): Settings {
   }
   const auth = authSettings(env, backend, variables, serviceAccount);
   checkAudiences(env, [serviceUrl, auth.audience]);
+  const payloadStore = readPayloadStore(env, isShared(backend, variables));
   return {
     host,
     port,
@@ -120,6 +125,7 @@ export function readSettings(variables: Variables): Settings {
     serviceAccount,
     auth,
     ...readStore(env, backend, variables),
+    ...(payloadStore === undefined ? {} : { payloadStore }),
     external: {
       origins: readExternalOrigins(env, embedded, [serviceUrl, auth.audience]),
       serviceAccount: env.account('EXTERNAL_SERVICE_ACCOUNT') ?? serviceAccount,
@@ -239,13 +245,24 @@ function readStore(
   if (store === undefined) return {};
   const place = readStoreUrl(store) ?? env.refuse('STORE_URL', STORE_URL_EXPECTED);
   const isLocal = place.kind === 'memory' || place.kind === 'sqlite';
-  const onPlatform = !!variables['K_SERVICE'] || !!variables['GAE_ENV'];
-  const onGoogle = backend.kind === 'google' && backend.emulatorHost === undefined;
-  if (isLocal && (onPlatform || onGoogle)) {
-    const why = onPlatform ? 'on Cloud Run and App Engine, where a file vanishes' : 'on Google';
+  if (isLocal && isShared(backend, variables)) {
+    const why = onPlatform(variables)
+      ? 'on Cloud Run and App Engine, where a file vanishes'
+      : 'on Google';
     env.refuse('STORE_URL', `a server that all instances share, redis:// or postgres://, ${why}`);
   }
   return { store };
+}
+
+/** Where files vanish with their instance. */
+function onPlatform(variables: Variables): boolean {
+  return !!variables['K_SERVICE'] || !!variables['GAE_ENV'];
+}
+
+/** Whether there may be instances that don't share this machine's files. */
+function isShared(backend: Settings['backend'], variables: Variables): boolean {
+  const onGoogle = backend.kind === 'google' && backend.emulatorHost === undefined;
+  return onGoogle || onPlatform(variables);
 }
 
 function readProject(env: Environment, embedded: boolean): string {

@@ -438,3 +438,33 @@ describe('unknown names', () => {
     expect(readSettings({ TASKS_PORT: 'tcp://10.0.0.1:80', ENGINE_NAME: '' }).port).toBe(8080);
   });
 });
+
+describe('PAYLOAD_STORE', () => {
+  test.each([
+    ['./.data/payloads', { folder: './.data/payloads' }],
+    ['/var/payloads', { folder: '/var/payloads' }],
+    ['gs://my-payloads', { bucket: 'my-payloads' }],
+    ['gs://my-payloads/tasks/v1/', { bucket: 'my-payloads', prefix: 'tasks/v1' }],
+  ])('%s', (text, expected) => {
+    expect(readSettings({ PAYLOAD_STORE: text }).payloadStore).toEqual(expected);
+  });
+
+  test.each(['payloads', 'gs://', 'gs://UPPER', 's3://my-payloads', 'gs://my-payloads/a//b'])(
+    'is not %s',
+    (text) => {
+      expect(refusal({ PAYLOAD_STORE: text })).toBe(
+        `PAYLOAD_STORE: expected a folder such as './.data/payloads' or a bucket such as 'gs://my-payloads', got '${text}'`,
+      );
+    },
+  );
+
+  test('is a bucket where instances share no files', () => {
+    const expected =
+      "PAYLOAD_STORE: expected a bucket such as 'gs://my-payloads', which all instances share, got './p'";
+    expect(refusal({ ...GOOGLE, PAYLOAD_STORE: './p' })).toBe(expected);
+    const emulator = { ...GOOGLE, CLOUD_TASKS_EMULATOR_HOST: '127.0.0.1:8123' };
+    expect(readSettings({ ...emulator, PAYLOAD_STORE: './p' }).payloadStore).toEqual({
+      folder: './p',
+    });
+  });
+});
