@@ -14,6 +14,8 @@ export class HomeController {
         'POST /add_task_external':
           'Creates a task for an allowed URL elsewhere. JSON: url, and optionally payload, queue, taskId, countdown or scheduleTime, dispatchDeadline, method, headers.',
         'POST /do_external_task': 'Another name of /add_task_external.',
+        'GET /task_status/:queue/:id':
+          'What became of a task: scheduled, running, succeeded, failed or dead-lettered.',
         'POST /tasks/example': 'Logs its payload. Only for verified tasks.',
         'POST /event-display': 'Logs and echoes its body, of any type. Only for verified tasks.',
         'GET /healthz': 'Whether the process lives.',

@@ -30,7 +30,7 @@ export class IdempotencyKeys {
   ) {}
 
   /**
-   * @param content what makes it the same request, besides its key
+   * @param asked by whom, since keys of others are others; and what makes it the same request
    * @param work given, where the request has a key, an id of a task that is always the same one: so
    *   a crash between the create and its record makes no second task
    * @throws CloudTasksError INVALID_ARGUMENT for a bad key, ALREADY_EXISTS for one that another
@@ -38,7 +38,7 @@ export class IdempotencyKeys {
    */
   async answer<Answer>(
     request: IncomingMessage,
-    content: string,
+    { caller, content }: { readonly caller: string; readonly content: string },
     work: (taskId?: string) => Promise<Answer>,
   ): Promise<Answer> {
     const key = readKey(request);
@@ -49,7 +49,7 @@ export class IdempotencyKeys {
       });
     }
     const fingerprint = digest(content);
-    const scope = digest(`${this.options.location} ${key}`);
+    const scope = digest(JSON.stringify([this.options.location, caller, key]));
     const { outcome } = await this.once(`request:${scope}`, async () => {
       const answer = await work(digest(`${scope} ${fingerprint}`));
       return JSON.stringify({ fingerprint, answer } satisfies Remembered<Answer>);

@@ -22,17 +22,33 @@ export function noteCaller(request: object, caller: ProducerCaller): void {
   callers.set(request, caller);
 }
 
+/** @throws CloudTasksError PERMISSION_DENIED when no guard saw the request */
+export function callerName(request: object): string {
+  return callerOf(request).name;
+}
+
+/** @throws CloudTasksError PERMISSION_DENIED for a queue that the caller may not enqueue to */
+export function checkQueue(request: object, queue: string): void {
+  const { scopes } = callerOf(request);
+  if (scopes?.queues && !scopes.queues.includes(queue)) deny('queue', 'this queue');
+}
+
+function callerOf(request: object): ProducerCaller {
+  const caller = callers.get(request);
+  if (!caller) throw new CloudTasksError('PERMISSION_DENIED', 'Nobody has checked who calls.');
+  return caller;
+}
+
 /**
  * Refuses what the caller of this request may not make.
  *
  * @throws CloudTasksError PERMISSION_DENIED naming the field; also when no guard saw the request
  */
 export function checkScopes(request: object, { parent, task }: CreateTaskRequest): void {
-  const caller = callers.get(request);
-  if (!caller) throw new CloudTasksError('PERMISSION_DENIED', 'Nobody has checked who calls.');
-  if (!caller.scopes) return;
-  const { queues, tasks, external } = caller.scopes;
-  if (queues && !queues.includes(shortId(parent))) deny('queue', 'this queue');
+  const { scopes } = callerOf(request);
+  if (!scopes) return;
+  const { tasks, external } = scopes;
+  checkQueue(request, shortId(parent));
   if (task.httpRequest && !external) deny('url', 'tasks for other URLs');
   const { relativeUri = '/', appEngineRouting = {} } = task.appEngineHttpRequest ?? {};
   if (!tasks || !task.appEngineHttpRequest) return;

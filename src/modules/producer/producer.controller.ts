@@ -11,14 +11,20 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import type { CloudTasksApi, CreateTaskRequest, Task } from '../../engine/cloud-tasks-api.js';
+import type {
+  CloudTasksApi,
+  CreateTaskRequest,
+  Task,
+  TaskInput,
+} from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
 import { shortId } from '../../engine/resource-name.js';
 import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { IdempotencyKeys } from '../journal/idempotency-keys.js';
 import { formatInstant } from './instant-text.js';
-import { checkScopes } from './producer-caller.js';
+import { callerName, checkScopes } from './producer-caller.js';
 import { ProducerGuard } from './producer-guard.js';
 import type { ProducerOptions } from './producer-options.js';
 import { PRODUCER_OPTIONS } from './producer-options.js';
@@ -47,13 +53,14 @@ export class ProducerController {
     @Inject(PRODUCER_OPTIONS) private readonly options: ProducerOptions,
     private readonly backend: QueueBackend,
     private readonly address: AppAddress,
+    private readonly keys: IdempotencyKeys,
   ) {}
 
   @Post('add_task_app_engine')
   @HttpCode(202)
   async addAppEngineTask(@Req() request: Request): Promise<EnqueuedTask> {
     const text = await readJsonText(request);
-    return this.enqueue(request, appEngineTask(text, this.rules()));
+    return this.once(request, text, (rules) => appEngineTask(text, rules));
   }
 
   @Post(['add_task_external', 'do_external_task'])
@@ -61,7 +68,9 @@ export class ProducerController {
   async addExternalTask(@Req() request: Request): Promise<EnqueuedTask> {
     const text = await readJsonText(request);
     const own = await this.ownAddresses();
-    return this.enqueue(request, externalTask(text, this.rules(), this.options.external, own));
+    return this.once(request, text, (rules) =>
+      externalTask(text, rules, this.options.external, own),
+    );
   }
 
   @All(ENQUEUING_PATHS)
@@ -70,12 +79,23 @@ export class ProducerController {
     throw new MethodNotAllowedException(`This path allows POST, got ${request.method}.`);
   }
 
-  private rules(): RequestRules {
-    return {
-      now: this.clock.now(),
-      queue: this.options.queue,
-      queueName: (id) => this.backend.queueName(id),
-    };
+  /** A request that is sent again under its `Idempotency-Key` gets its first answer. */
+  private once(
+    request: Request,
+    text: string,
+    read: (rules: RequestRules) => CreateTaskRequest,
+  ): Promise<EnqueuedTask> {
+    const asked = { caller: callerName(request), content: `${request.path}\n${text}` };
+    return this.keys.answer(request, asked, async (taskId) => {
+      const wanted = read({
+        now: this.clock.now(),
+        queue: this.options.queue,
+        queueName: (id) => this.backend.queueName(id),
+        taskId,
+      });
+      checkScopes(request, wanted);
+      return this.enqueue(wanted, taskId);
+    });
   }
 
   private async ownAddresses(): Promise<string[]> {
@@ -83,17 +103,37 @@ export class ProducerController {
     return [await this.address.url(), ...engine, ...this.options.handlers];
   }
 
-  private async enqueue(request: Request, wanted: CreateTaskRequest): Promise<EnqueuedTask> {
-    checkScopes(request, wanted);
+  /** @param ownId an id that only this very request can have */
+  private async enqueue(wanted: CreateTaskRequest, ownId?: string): Promise<EnqueuedTask> {
+    const queue = shortId(wanted.parent);
     try {
-      return shown(await this.api.createTask(wanted), shortId(wanted.parent));
+      return shown(await this.api.createTask(wanted), queue);
     } catch (error) {
+      const { name } = wanted.task;
+      const isOurs = name !== undefined && shortId(name) === ownId;
+      if (isOurs && error instanceof CloudTasksError && error.code === 'ALREADY_EXISTS') {
+        // Created, and then the process ended before it was recorded.
+        return shown(await this.created(name, wanted), queue);
+      }
       throw inOurWords(error);
+    }
+  }
+
+  /** By now it may have ended. */
+  private async created(name: string, { task }: CreateTaskRequest): Promise<EnqueuedAs> {
+    try {
+      return await this.api.getTask({ name });
+    } catch (error) {
+      if (!(error instanceof CloudTasksError && error.code === 'NOT_FOUND')) throw error;
+      const now = this.clock.now();
+      return { scheduleTime: now, createTime: now, ...task, name };
     }
   }
 }
 
-function shown(task: Task, queue: string): EnqueuedTask {
+type EnqueuedAs = TaskInput & Pick<Task, 'name' | 'scheduleTime' | 'createTime'>;
+
+function shown(task: EnqueuedAs, queue: string): EnqueuedTask {
   const { name, scheduleTime, createTime, httpRequest, appEngineHttpRequest } = task;
   const { service, version, instance } = appEngineHttpRequest?.appEngineRouting ?? {};
   return {

@@ -35,6 +35,8 @@ export interface RequestRules {
   readonly queue: string;
   /** Full name of a queue by its id. */
   readonly queueName: (id: string) => string;
+  /** Id of the task when none is given; absent, one is made. */
+  readonly taskId?: string | undefined;
 }
 
 const APP_ENGINE_FIELDS = ['relativeUri', 'service', 'version', 'instance', ...SHARED_FIELDS];
@@ -94,7 +96,7 @@ function createRequest(
   target: TaskInput,
 ): CreateTaskRequest {
   const parent = rules.queueName(readQueue(fields, rules.queue));
-  const id = readTaskId(fields);
+  const id = readTaskId(fields) ?? rules.taskId;
   const scheduleTime = readScheduleTime(fields, rules.now);
   const task: TaskInput = {
     ...(id === undefined ? {} : { name: taskName(parent, id) }),

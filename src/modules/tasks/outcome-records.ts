@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 
 /** As JSON in the journal. */
 export interface OutcomeRecord {
-  readonly state: 'running' | 'succeeded' | 'failed';
+  readonly state: 'running' | 'succeeded' | 'failed' | 'dead-lettered';
   /** By which its successors, dead letters and redriven tasks are found. */
   readonly uid: string;
   readonly hop: number;

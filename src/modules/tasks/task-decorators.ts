@@ -18,6 +18,7 @@ import { FailureWitness } from './failure-witness.js';
 import { HandlerInterceptor } from './handler-interceptor.js';
 import { HookInterceptor } from './hook-interceptor.js';
 import { OutcomeInterceptor } from './outcome-interceptor.js';
+import { PlainRouteInterceptor } from './plain-route-interceptor.js';
 import type { ControllerClass } from './task-metadata.js';
 import { markController, markHandler } from './task-metadata.js';
 import type { ReadOptions, TaskDefaults } from './task-options.js';
@@ -39,6 +40,7 @@ export function TaskController(
     const read = readOptionsAt(`@TaskController of ${controller.name}`, options);
     Controller(typeof path === 'string' ? { path } : path)(controller);
     UseGuards(TaskGuard)(controller);
+    UseInterceptors(PlainRouteInterceptor)(controller);
     markController(controller, read);
   };
 }

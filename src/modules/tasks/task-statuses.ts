@@ -4,9 +4,8 @@ import type { CloudTasksApi, Task } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import { shortId, taskName } from '../../engine/resource-name.js';
 import { MILLISECOND } from '../../engine/time.js';
-import { deadLetterQueue } from '../../dead-letter-queue.js';
 import { CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
-import { hopTaskId, parkedTaskId } from '../dead-letters/lineage.js';
+import { hopTaskId } from '../dead-letters/lineage.js';
 import { OutcomeNotes } from '../journal/outcome-notes.js';
 import type { OutcomeRecord } from './outcome-records.js';
 import { lineageKey, readRecord, taskKey } from './outcome-records.js';
@@ -66,9 +65,8 @@ export class TaskStatuses {
     const later = readRecord(await this.notes.read(lineageKey(this.backend.location, first.uid)));
     const last = later && later.hop > first.hop ? later : first;
     if (last.state === 'succeeded') return outcome(last);
-    const parked = taskName(this.backend.queueName(deadLetterQueue(queue)), parkedTaskId(last));
-    if (await this.find(parked)) return { ...outcome(last), state: 'dead-lettered' };
     const next = hopTaskId({ uid: last.uid, hop: last.hop + 1 });
+    // Also of a dead letter, which may have been redriven.
     const successor = await this.find(taskName(this.backend.queueName(queue), next));
     return successor ? waiting(successor, last, last.attempts) : outcome(last);
   }

@@ -83,6 +83,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
     HookRunner,
     AttemptOutcomes,
     HandlerRuns,
+    OutcomeRecorder,
     TaskStatuses,
     DelayedCalls,
     TaskProducer,
