@@ -306,7 +306,14 @@ export class Dispatcher {
       return;
     }
     const state = await this.untilRecorded(() =>
-      store.updateTask(task.seq, (stored) => failed(stored, result, now, retryTime)),
+      store.updateTask(task.seq, (stored) => {
+        // Its start could not be recorded, on a full disk for one: it counts all the same.
+        const isCounted = stored.state.dispatchCount > task.state.dispatchCount;
+        const counted = isCounted
+          ? stored
+          : { ...stored, state: dispatched(stored.state, dispatchTime) };
+        return failed(counted, result, now, retryTime);
+      }),
     );
     // Gone: deleted or purged meanwhile.
     if (state) this.window.offer({ seq: task.seq, scheduleTime: retryTime });
