@@ -2,6 +2,7 @@
 /** The command line: `nest-cloud-tasks <command>`, one file a command. */
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { deadLettersCommand } from './dead-letters.js';
 import { engineCommand } from './engine.js';
 import { keysCommand } from './keys.js';
 import { queuesCommand } from './queues.js';
@@ -15,6 +16,7 @@ const program = new Command('nest-cloud-tasks')
   .version(version)
   .showHelpAfterError()
   .addCommand(engineCommand())
+  .addCommand(deadLettersCommand())
   .addCommand(keysCommand())
   .addCommand(queuesCommand());
 

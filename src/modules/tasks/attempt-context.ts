@@ -1,7 +1,7 @@
 /** Reads an attempt's context off its request, after the guard has verified that. */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CloudTasksError } from '../../engine/errors.js';
-import type { Duration, Instant } from '../../engine/time.js';
+import type { Duration } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
 import type { VerifiedRequest } from '../auth/task-guard.js';
 import { verifiedRequest } from '../auth/task-guard.js';
@@ -29,10 +29,11 @@ export function taskContextOf(request: object, response: ServerResponse): TaskCo
 }
 
 function read(
-  { headersDistinct: headers }: IncomingMessage,
+  request: IncomingMessage,
   response: ServerResponse,
   verified: VerifiedRequest,
 ): TaskContext {
+  const { headersDistinct: headers } = request;
   /** A header that came twice is none. */
   const header = (name: string): string | undefined => {
     const values = headers[`${verified.headers}-${name}`];
@@ -48,7 +49,7 @@ function read(
     scheduledAt: new Date(scheduleTime(header('tasketa')) ?? verified.arrivedAt / MILLISECOND),
     previousResponse: count('taskpreviousresponse'),
     retryReason: header('taskretryreason') || undefined,
-    signal: deadlineSignal(warningTime({ headersDistinct: headers }, verified), response, verified),
+    signal: deadlineSignal(request, response, verified),
   });
 }
 
@@ -64,32 +65,37 @@ function scheduleTime(text: string | undefined): number | undefined {
     : undefined;
 }
 
-/** When the attempt is near its deadline: 5 s before. */
-export function warningTime(
-  { headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>,
-  { arrivedAt }: VerifiedRequest,
-): Instant {
+const signals = new WeakMap<object, AbortSignal>();
+
+/** Aborted 5 s before the attempt's deadline, and when the caller has gone away. */
+export function deadlineSignal(
+  request: IncomingMessage,
+  response: ServerResponse,
+  verified: VerifiedRequest,
+): AbortSignal {
+  let signal = signals.get(request);
+  if (!signal) {
+    signal = newSignal(request, response, verified);
+    signals.set(request, signal);
+  }
+  return signal;
+}
+
+function newSignal(
+  { headersDistinct }: IncomingMessage,
+  response: ServerResponse,
+  { arrivedAt, clock }: VerifiedRequest,
+): AbortSignal {
+  const controller = new AbortController();
   const told = headersDistinct[DEADLINE_HEADER.toLowerCase()];
   const milliseconds = wholeNumber(told?.length === 1 ? told[0] : undefined);
   const deadline = milliseconds === undefined ? DEFAULT_HTTP_DEADLINE : milliseconds * MILLISECOND;
-  return arrivedAt + deadline - WARNING;
-}
-
-function deadlineSignal(
-  warning: Instant,
-  response: ServerResponse,
-  { clock }: VerifiedRequest,
-): AbortSignal {
-  const controller = new AbortController();
-  const near = () =>
-    controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.'));
-  const timer = clock.at(warning, near);
+  const timer = clock.at(arrivedAt + deadline - WARNING, () =>
+    controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.')),
+  );
   response.once('close', () => {
     timer.cancel();
-    if (clock.now() >= warning) {
-      // It was answered for the handler, which may run on, before the timer's turn came.
-      near();
-    } else if (!response.writableFinished) {
+    if (!response.writableFinished) {
       // Nobody will hear the outcome, so the task is going to be attempted again.
       controller.abort(new CloudTasksError('CANCELLED', 'The caller has gone away.'));
     }

@@ -2,8 +2,7 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isDeadLetterQueue } from '../../dead-letter-queue.js';
-import { CloudTasksError } from '../../engine/errors.js';
-import type { Clock, Timer } from '../../engine/ports.js';
+import type { Clock } from '../../engine/ports.js';
 import { printable } from '../../printable.js';
 import type { VerifiedRequest } from '../auth/task-guard.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
@@ -17,7 +16,7 @@ import type { AttemptFacts, Failure, Verdict } from '../dead-letters/verdict.js'
 import { isLast, judge, messageOf } from '../dead-letters/verdict.js';
 import { NotNow } from '../journal/exclusive-runs.js';
 import type { AttemptRules } from './attempt-rules.js';
-import { warningTime } from './attempt-context.js';
+import { deadlineSignal } from './attempt-context.js';
 import { HeldAnswer } from './held-answer.js';
 import { maxAttemptsOf } from './task-headers.js';
 
@@ -72,7 +71,6 @@ type About = Pick<EndedAttempt, 'request' | 'response' | 'verified'> & {
 export class RunningAttempt {
   private readonly logger = new Logger('Tasks');
   private readonly answer: HeldAnswer;
-  private readonly timer: Timer;
   private failure: Failure | undefined;
   private isSettled = false;
   private isLetIn = false;
@@ -89,8 +87,9 @@ export class RunningAttempt {
       held: (status, retryAfter) =>
         void this.settle({ stage: 'route', status, ...this.failure, retryAfter }),
     });
-    this.timer = services.clock.at(warningTime(request, verified), () => this.outOfTime());
-    response.once('close', () => this.timer.cancel());
+    const signal = deadlineSignal(request, response, verified);
+    // When the caller has gone away too, but then nobody hears what is answered.
+    signal.addEventListener('abort', () => this.outOfTime(signal.reason));
     if (this.isBeyondLast) void this.settle({ stage: 'route' }, LOST_LAST);
   }
 
@@ -146,8 +145,8 @@ export class RunningAttempt {
     return isDeadLetterQueue(this.about.task.queue);
   }
 
-  private outOfTime(): void {
-    const error = new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.');
+  /** What the handler comes to later isn't waited for. */
+  private outOfTime(error: unknown): void {
     this.failure = { error, stage: 'route' };
     void this.settle(this.failure);
   }
@@ -155,7 +154,6 @@ export class RunningAttempt {
   private succeeded(): Promise<void> | undefined {
     if (this.isSettled) return undefined;
     this.isSettled = true;
-    this.timer.cancel();
     const { outcomes } = this.services;
     return outcomes.heard ? this.tell('succeeded', undefined, undefined) : undefined;
   }
@@ -163,7 +161,6 @@ export class RunningAttempt {
   private async settle(failure: Failure, given?: Verdict, why?: string): Promise<void> {
     if (this.isSettled) return;
     this.isSettled = true;
-    this.timer.cancel();
     // Nobody hears the answer, so there will be another attempt; this one decides nothing.
     if (this.about.response.closed) return;
     const { facts } = this;

@@ -10,6 +10,9 @@ interface Decision {
   readonly held: (status: number, retryAfter: string | undefined) => void;
 }
 
+/** Called on the response, with whatever arguments came. */
+type Own = Readonly<Record<'writeHead' | 'write' | 'end' | 'flushHeaders', unknown>>;
+
 /**
  * Whatever Nest, a filter or an interceptor writes goes through here, so that none of them can
  * tell the queue that a failed attempt has succeeded.
@@ -17,18 +20,15 @@ interface Decision {
 export class HeldAnswer {
   private state: 'open' | 'passing' | 'held' | 'sent' = 'open';
   private isEnded = false;
-  private readonly own: Pick<ServerResponse, 'writeHead' | 'write' | 'end' | 'flushHeaders'>;
+  private readonly own: Own;
 
   constructor(
     private readonly response: ServerResponse,
     private readonly decision: Decision,
   ) {
-    this.own = {
-      writeHead: response.writeHead,
-      write: response.write,
-      end: response.end,
-      flushHeaders: response.flushHeaders,
-    };
+    const own: Own = response;
+    const { writeHead, write, end, flushHeaders } = own;
+    this.own = { writeHead, write, end, flushHeaders };
     response.writeHead = ((status: number, ...rest: unknown[]) => {
       if (this.passesNow(status)) return this.call('writeHead', [status, ...rest]);
       response.statusCode = status;
@@ -96,7 +96,7 @@ export class HeldAnswer {
     return this.state === 'passing';
   }
 
-  private call(method: keyof typeof this.own, args: readonly unknown[]): unknown {
+  private call(method: keyof Own, args: readonly unknown[]): unknown {
     return Reflect.apply(this.own[method] as () => unknown, this.response, args);
   }
 }

@@ -63,9 +63,9 @@ interface Running {
   readonly letters: DeadLetters;
   /** The outcomes so far, and a promise of the nth. */
   readonly ended: EndedAttempt[];
-  until(count: number): Promise<EndedAttempt[]>;
-  left(queue?: string): Promise<StoredTask[]>;
-  parked(): Promise<DeadLetter[]>;
+  readonly until: (count: number) => Promise<EndedAttempt[]>;
+  readonly left: (queue?: string) => Promise<StoredTask[]>;
+  readonly parked: () => Promise<DeadLetter[]>;
 }
 
 async function start(

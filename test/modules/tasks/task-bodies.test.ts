@@ -4,6 +4,8 @@ import { Body, Controller, HttpCode, Post, RawBody } from '@nestjs/common';
 import type { CloudTasksApi } from '../../../src/engine/cloud-tasks-api.js';
 import type { EngineEvent } from '../../../src/engine/ports.js';
 import { QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js';
+import type { EndedAttempt } from '../../../src/modules/dead-letters/outcomes.js';
+import { Outcomes } from '../../../src/modules/dead-letters/outcomes.js';
 import { Task, TaskController, tasksToken } from '../../../src/modules/tasks/task-decorators.js';
 import type { Tasks } from '../../../src/modules/tasks/tasks.js';
 import { closeApps, EMBEDDED, startApp } from '../../support/tasks-app.js';
@@ -31,6 +33,7 @@ let api: CloudTasksApi;
 let queue: string;
 let url: string;
 let tasks: Tasks<Bodies>;
+let outcomes: Outcomes;
 /** By the ids of tasks: told the status of their attempts. */
 const onEnd = new Map<string, (status: number) => void>();
 let tasksMade = 0;
@@ -47,6 +50,7 @@ beforeAll(async () => {
   const backend = server.app.get(QueueBackend);
   ({ api } = backend);
   ({ url } = server);
+  outcomes = server.app.get(Outcomes);
   queue = backend.queueName('default');
   tasks = server.app.get(tasksToken(Bodies));
 });
@@ -101,8 +105,11 @@ describe('a handler is given', () => {
     expect(await deliver('', 'application/json')).toBeUndefined();
   });
 
-  test('nothing of JSON that is none: 400', async () => {
-    expect(await deliver('{"a":', 'application/json')).toBe(400);
+  test('nothing of JSON that is none: it is parked', async () => {
+    const parked = Promise.withResolvers<EndedAttempt>();
+    outcomes.listen((ended) => parked.resolve(ended));
+    void deliver('{"a":', 'application/json');
+    expect(await parked.promise).toMatchObject({ kind: 'dead-lettered', error: { status: 400 } });
   });
 });
 
