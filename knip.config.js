@@ -15,6 +15,8 @@ export default {
     'test/modules/tasks/compile-time.ts',
   ],
   project: ['src/**/*.ts!', 'test/**/*.ts', 'bench/**/*.ts', '!test/architecture/fixtures/**'],
+  // Runs the test kit's example, in a project made for it.
+  ignoreDependencies: ['vitest'],
   // A Debian package; the script that runs it says how to get it.
   ignoreBinaries: ['strace'],
   // A type that its own file uses may be exported to give it a name in the documentation.
