@@ -3,7 +3,7 @@ import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import type { Arrival, Misfit } from './arrival.js';
 import type { Refuse } from './argument-text.js';
 import { isDate, kindOf } from './argument-text.js';
-import type { HandlerParameter } from './handler-parameters.js';
+import type { HandlerParameter, Place } from './handler-parameters.js';
 
 /** A parameter with what the app's pipes do to it. */
 export interface RouteParameter extends HandlerParameter {
@@ -17,11 +17,13 @@ export interface GivenArgument extends RouteParameter {
   readonly handler: string;
 }
 
-const DECORATOR: Readonly<Record<HandlerParameter['place'], string>> = {
+const DECORATOR: Readonly<Record<Place, string>> = {
   path: '@Param',
   query: '@Query',
   'whole-query': '@Query',
   header: '@Headers',
+  cookie: '@Cookies',
+  'whole-cookies': '@Cookies',
   body: '@Body',
   'body-field': '@Body',
 };

@@ -1,14 +1,18 @@
 /** Reads off a handler's parameter decorators where in a request each argument travels. */
 import { PARAMTYPES_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import { isHeaderName, isReserved } from './task-headers.js';
+import { isReserved } from './reserved-headers.js';
+import { isHeaderName } from './task-headers.js';
 import { taskInfo } from './task-info.js';
 import type { ControllerClass } from './task-metadata.js';
+
+export type Place =
+  'path' | 'query' | 'whole-query' | 'header' | 'cookie' | 'whole-cookies' | 'body' | 'body-field';
 
 /** Where one argument of `.delay` travels; `name` is the decorator's, as it stands there. */
 export interface HandlerParameter {
   readonly index: number;
-  readonly place: 'path' | 'query' | 'whole-query' | 'header' | 'body' | 'body-field';
+  readonly place: Place;
   readonly name: string;
   /** Its own pipes, as its decorator names them. */
   readonly pipes: readonly unknown[];
@@ -37,7 +41,6 @@ const NOT_REBUILT: Readonly<Record<string, string>> = {
   HOST: '@HostParam',
   IP: '@Ip',
   RAW_BODY: '@RawBody',
-  COOKIES: '@Cookies',
   SIGNED_COOKIES: '@SignedCookies',
 };
 
@@ -138,6 +141,11 @@ function readParameter(
         return `@Body('${name}'), which every object has`;
       }
       return parameter(name === undefined ? 'body' : 'body-field');
+    case 'COOKIES':
+      if (name !== undefined && !isHeaderName(name)) {
+        return `@Cookies('${name}'), which is no name of a cookie`;
+      }
+      return parameter(name === undefined ? 'whole-cookies' : 'cookie');
     case 'HEADERS':
       if (name === undefined) return '@Headers() without a name';
       if (!isHeaderName(name)) return `@Headers('${name}'), which is no name of a header`;
@@ -162,9 +170,15 @@ function refuseCollisions(
       parameters.find(
         (candidate) =>
           (candidate.place === 'body' && place === 'body-field') ||
-          (candidate.place === 'whole-query' && place === 'query'),
+          (candidate.place === 'whole-query' && place === 'query') ||
+          (candidate.place === 'whole-cookies' && place === 'cookie') ||
+          (isCookieHeader(candidate) && place.includes('cookie')),
       );
     if (other) refuse(`arguments ${other.index + 1} and ${index + 1} read the same part`);
     taken.set(`${place} ${name}`, parameter);
   }
+}
+
+function isCookieHeader({ place, name }: HandlerParameter): boolean {
+  return place === 'header' && name.toLowerCase() === 'cookie';
 }

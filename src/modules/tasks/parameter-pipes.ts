@@ -5,7 +5,7 @@ import { PIPES_METADATA } from '@nestjs/common/constants.js';
 import type { ApplicationConfig } from '@nestjs/core';
 import type { KnownPipe } from './arrival.js';
 import { Arrival } from './arrival.js';
-import type { HandlerParameter } from './handler-parameters.js';
+import type { HandlerParameter, Place } from './handler-parameters.js';
 
 /** What of a Nest module tells how its controllers' pipes were made. */
 export interface PipeSource {
@@ -32,12 +32,14 @@ const PURE = [
   return typeof pipe === 'function' ? [pipe] : [];
 });
 
-/** What pipes are told of where their value comes from. Nest runs none on headers. */
-const METADATA_TYPE: Readonly<Record<HandlerParameter['place'], ArgumentMetadata['type']>> = {
+/** What pipes are told of where their value comes from. */
+const METADATA_TYPE: Readonly<Record<Place, ArgumentMetadata['type']>> = {
   path: 'param',
   query: 'query',
   'whole-query': 'query',
   header: 'custom',
+  cookie: 'custom',
+  'whole-cookies': 'custom',
   body: 'body',
   'body-field': 'body',
 };
@@ -62,7 +64,8 @@ export function arrivalOf(
     data: name === '' ? undefined : name,
     ...(schema === undefined ? {} : { schema }),
   } as ArgumentMetadata;
-  if (type === 'custom') return new Arrival([], metadata, false);
+  // Nest runs none on them.
+  if (place === 'header') return new Arrival([], metadata, false);
   const bound = targets.flatMap(
     (target) => (Reflect.getMetadata(PIPES_METADATA, target) ?? []) as readonly unknown[],
   );

@@ -2,15 +2,16 @@
 import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
-import { headerText, plainText } from './argument-text.js';
+import { plainText } from './argument-text.js';
 import { rebuildBody } from './body-forms.js';
 import type { GivenArgument, RouteParameter } from './given-argument.js';
 import { argumentName, fittingForm, givenArgument, inBody } from './given-argument.js';
-import type { HandlerParameter } from './handler-parameters.js';
+import type { Place } from './handler-parameters.js';
 import type { PathTemplate } from './path-template.js';
 import { fillPath } from './path-template.js';
 import type { ParseQuery } from './rebuilt-query.js';
 import { rebuildQuery } from './rebuilt-query.js';
+import { rebuildHeaders } from './rebuilt-headers.js';
 import type { RegisteredRoute } from './registered-routes.js';
 import type { VersionHeader } from './route-version.js';
 import type { BaseOptions } from './task-options.js';
@@ -65,17 +66,10 @@ export async function rebuildRequest(
     const arrival = validate ? parameter.arrival : parameter.arrival.unchecked();
     return givenArgument(handler, { ...parameter, arrival }, args[parameter.index]);
   });
-  const at = (...places: HandlerParameter['place'][]) =>
-    given.filter(({ place }) => places.includes(place));
+  const at = (...places: Place[]) => given.filter(({ place }) => places.includes(place));
   const path = await rebuildPath(target, at('path'));
   const query = await rebuildQuery(at('query', 'whole-query'), target.parseQuery);
-  const headers = new Map<string, string>();
-  for (const argument of at('header')) {
-    const { name, value, refuse } = argument;
-    if (value === undefined) continue;
-    const text = await fittingForm(argument, [headerText(value, refuse)], (form) => form);
-    headers.set(name.toLowerCase(), text);
-  }
+  const headers = await rebuildHeaders(at('header', 'cookie', 'whole-cookies'));
   if (target.versionHeader) headers.set(...target.versionHeader);
   const json = await rebuildBody(at('body', 'body-field'));
   if (json !== undefined) headers.set('content-type', 'application/json');

@@ -2,11 +2,13 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import {
   Body,
+  Cookies,
   Headers,
   Param,
   ParseArrayPipe,
   ParseBoolPipe,
   ParseFloatPipe,
+  ParseIntPipe,
   Query,
 } from '@nestjs/common';
 import fc from 'fast-check';
@@ -50,6 +52,19 @@ class Handlers {
     @Headers('accept-language') language: string | undefined,
   ): Promise<void> {
     arrived.resolve([id, language]);
+  }
+
+  @Task('cookies')
+  async cookies(
+    @Cookies('session') session: string | undefined,
+    @Cookies('count', ParseIntPipe) count: number,
+  ): Promise<void> {
+    arrived.resolve([session, count]);
+  }
+
+  @Task('all-cookies')
+  async allCookies(@Cookies() cookies: Record<string, string>): Promise<void> {
+    arrived.resolve([{ ...cookies }]);
   }
 
   @Task('body')
@@ -151,6 +166,34 @@ describe('arrives equal', () => {
     );
   });
 
+  test('in cookies', async () => {
+    const plain = text.filter((value) => !value.startsWith('j:'));
+    const name = fc.string({
+      unit: fc.constantFrom(...'azAZ09-_.!#$'),
+      minLength: 1,
+      maxLength: 5,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.option(plain, { nil: undefined }),
+        fc.integer(),
+        async (session, count) => {
+          expect(await delivered(() => tasks.cookies.delay(session, count))).toEqual([
+            session,
+            count,
+          ]);
+        },
+      ),
+      runs,
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.dictionary(name, plain, { maxKeys: 4 }), async (cookies) => {
+        expect(await delivered(() => tasks.allCookies.delay(cookies))).toEqual([{ ...cookies }]);
+      }),
+      runs,
+    );
+  });
+
   test('in a body', async () => {
     await fc.assert(
       fc.asyncProperty(fc.jsonValue({ noUnicodeString: false, maxDepth: 6 }), async (value) => {
@@ -234,6 +277,15 @@ describe('is refused before anything is sent', () => {
     ['a line break in a header', () => tasks.headers.delay('x', 'a\r\nB: c'), 'arguments[1]'],
     ['more than ASCII in a header', () => tasks.headers.delay('é', undefined), 'arguments[0]'],
     ['a list in a header', () => tasks.headers.delay(['x'] as never, undefined), 'arguments[0]'],
+    [
+      'more headers than servers take',
+      () => tasks.headers.delay('x'.repeat(8_000), 'y'.repeat(200)),
+      'arguments[1]',
+    ],
+    ['a cookie that parsers take for JSON', () => tasks.cookies.delay('j:1', 1), 'arguments[0]'],
+    ['a lone surrogate in a cookie', () => tasks.cookies.delay('\ud800', 1), 'arguments[0]'],
+    ['a cookie that its pipe refuses', () => tasks.cookies.delay('x', 1.5), 'arguments[1]'],
+    ['a name that no cookie has', () => tasks.allCookies.delay({ 'a b': 'x' }), 'arguments[0].a b'],
     ['an undefined body', () => tasks.body.delay(undefined), 'arguments[0]'],
     ['a function', () => tasks.body.delay({ a: [() => 1] }), 'arguments[0].a[0]'],
     ['a symbol', () => tasks.body.delay({ a: Symbol('x') }), 'arguments[0].a'],

@@ -4,6 +4,7 @@ import type { ModuleMetadata, Type } from '@nestjs/common';
 import {
   Body,
   Controller,
+  Cookies,
   createParamDecorator,
   Headers,
   HostParam,
@@ -19,6 +20,7 @@ import {
   Res,
   Scope,
   Session,
+  SignedCookies,
   UploadedFile,
   UploadedFiles,
   VersioningType,
@@ -59,6 +61,7 @@ class Sources {
   @Task('files') files(@UploadedFiles() _files: object): void {}
   @Task('raw') raw(@RawBody() _body: Buffer): void {}
   @Task('custom') custom(@Body() _body: object, @Custom() _custom: string): void {}
+  @Task('signed') signed(@SignedCookies('a') _cookie: string): void {}
   @Task('headers') headers(@Headers() _headers: object): void {}
   @Task('authorization') authorization(@Headers('Authorization') _token: string): void {}
   @Task('queue') queue(@Headers('x-cloudtasks-queuename') _queue: string): void {}
@@ -72,6 +75,8 @@ class Collisions {
   @Task('field') field(@Body('a') _one: string, @Body() _two: object): void {}
   @Task('query') query(@Query() _one: object, @Query('a') _two: string): void {}
   @Task('header') header(@Headers('X-Id') _one: string, @Headers('x-id') _two: string): void {}
+  @Task('cookie') cookie(@Cookies() _one: object, @Cookies('a') _two: string): void {}
+  @Task('raw') raw(@Headers('Cookie') _one: string, @Cookies('a') _two: string): void {}
   @Task('both') both(@Body('a') @Query('a') _one: string): void {}
   @Task('plain') plain(@Body() _one: object, _two: string): void {}
   @Task('default') default(@Body() _one: object, _two = 'x'): void {}
@@ -144,6 +149,7 @@ describe('handlers', () => {
       "Sources.files: argument 1 is @UploadedFiles, which can't be rebuilt",
       "Sources.raw: argument 1 is @RawBody, which can't be rebuilt",
       "Sources.custom: argument 2 is of a custom decorator, which can't be rebuilt",
+      "Sources.signed: argument 1 is @SignedCookies, which can't be rebuilt",
       'Sources.headers: argument 1 is @Headers() without a name',
       "Sources.authorization: argument 1 is @Headers('Authorization'), which the sender sets; see @TaskInfo",
       "Sources.queue: argument 1 is @Headers('x-cloudtasks-queuename'), which the sender sets; see @TaskInfo",
@@ -158,6 +164,8 @@ describe('handlers', () => {
       'Collisions.field: arguments 2 and 1 read the same part',
       'Collisions.query: arguments 1 and 2 read the same part',
       'Collisions.header: arguments 1 and 2 read the same part',
+      'Collisions.cookie: arguments 1 and 2 read the same part',
+      'Collisions.raw: arguments 1 and 2 read the same part',
       'Collisions.both: argument 1 has two decorators',
       'Collisions.plain: argument 2 has no decorator',
       'Collisions.default: argument 2 has no decorator',
