@@ -78,7 +78,7 @@ test('what could not be sent for lack of sockets is no attempt, and is sent when
   const { engine, targets, clock, events } = await engineUnderTest({
     queue: { ...SLOTS, retryConfig: { maxAttempts: 1 } },
   });
-  const { send } = targets;
+  const send = targets.send.bind(targets);
   targets.send = () =>
     Promise.resolve<NotSent>({ kind: 'not-sent', reason: 'no sockets' }) as never;
   for (let n = 0; n < 50; n++) await engine.createTask(httpTask());
