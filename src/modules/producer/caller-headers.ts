@@ -1,6 +1,7 @@
 /** Which headers a caller may give a task: well formed ones that don't say who it is or whence. */
 import { invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
+import { isReserved } from '../tasks/reserved-headers.js';
 import { isHeaderName, isHeaderValue } from '../tasks/task-headers.js';
 import type { Fields } from './fields.js';
 import { unexpected } from './fields.js';
@@ -9,23 +10,6 @@ import { describeJson } from './json-object.js';
 const MAX_COUNT = 64;
 /** The API's limit for HTTP targets. */
 const MAX_BYTES = 80 * 1024;
-
-/**
- * Set by the service, or for one hop only, or taken by a receiver as proof of who calls.
- * Compared with `_` as `-`, since gateways of other languages take them for the same.
- */
-const RESERVED = new RegExp(
-  `^(?:${[
-    'host|content-length|expect|date',
-    'connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*',
-    'authorization|cookie|x-serverless-.*',
-    'forwarded|via|x-forwarded-.*|x-real-ip',
-    'x-appengine-.*|x-cloudtasks-.*|x-cloudscheduler.*|x-google-.*|x-goog-.*',
-    'metadata|metadata-flavor|x-aws-.*',
-    'x-engine-.*|x-task-.*|x-tasks-.*',
-    '--proto--|constructor|prototype',
-  ].join('|')})$`,
-);
 
 const EXPECTED = "an object of strings such as {'X-Request-Id': '42'}";
 
@@ -46,7 +30,7 @@ export function readHeaders(
     if (!isHeaderName(name)) {
       unexpected('headers', "names of letters, digits and !#$%&'*+.^_`|~-", `'${printable(name)}'`);
     }
-    if (RESERVED.test(lower.replaceAll('_', '-')) || ownOfTarget.includes(lower)) {
+    if (isReserved(name, 'caller') || ownOfTarget.includes(lower)) {
       refuse(`'${printable(name)}' can't be set by a caller.`);
     }
     if (seen.has(lower)) refuse(`'${printable(name)}' comes twice.`);

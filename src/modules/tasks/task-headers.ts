@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
+import { isReserved } from './reserved-headers.js';
 
 /** How long an attempt may take, in milliseconds; believed only of verified requests. */
 export const DEADLINE_HEADER = 'X-Tasks-Deadline';
@@ -16,10 +17,6 @@ const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
 /** HTTP takes blanks at either end away, and what isn't ASCII arrives as each hop likes it. */
 const VALUE = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/;
 
-/** Set by whoever sends the request, for one hop only, or taken as proof of where it comes from. */
-const RESERVED =
-  /^(?:host|content-length|content-type|user-agent|expect|date|connection|keep-alive|te|trailer|transfer-encoding|upgrade|proxy-.*|authorization|set-cookie|x-serverless-.*|x-appengine-.*|x-cloudtasks-.*|x-google-.*|x-engine-.*|x-tasks-.*|__proto__)$/i;
-
 /** Whether a request claims to come from a queue. */
 export function saysItIsATask({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
   return 'x-cloudtasks-queuename' in headers || 'x-appengine-queuename' in headers;
@@ -30,10 +27,6 @@ export function maxAttemptsOf({ headersDistinct }: IncomingMessage): number | un
   const values = headersDistinct[MAX_ATTEMPTS_HEADER.toLowerCase()];
   const [text = ''] = values?.length === 1 ? values : [];
   return /^(?:-1|[1-9]\d{0,8})$/.test(text) ? Number(text) : undefined;
-}
-
-export function isReserved(name: string): boolean {
-  return RESERVED.test(name);
 }
 
 export function isHeaderName(name: string): boolean {

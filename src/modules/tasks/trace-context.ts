@@ -5,7 +5,8 @@ import type * as OpenTelemetry from '@opentelemetry/api';
 import type { ExpressApp } from './registered-routes.js';
 import { useBeforeBodyParsers } from './registered-routes.js';
 import type { TaskHook } from './task-hook.js';
-import { isHeaderName, isHeaderValue, isReserved } from './task-headers.js';
+import { isReserved } from './reserved-headers.js';
+import { isHeaderName, isHeaderValue } from './task-headers.js';
 
 /** Where OpenTelemetry's API keeps what an SDK has registered: absent, there is nothing to use. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');
