@@ -26,9 +26,10 @@ test('every command is in the table', async () => {
   for (const name of await help([], /^Commands:/)) {
     if (name === 'help') continue;
     const inner = (await help([name], /^Commands:/)).filter((command) => command !== 'help');
-    for (const command of inner.length > 0 ? inner.map((one) => `${name} ${one}`) : [name]) {
-      expect(documented.some((cell) => cell.includes(`\`${command}\``))).toBe(true);
-    }
+    // A row for each, or one for several that begins with the first.
+    const rows = documented.filter((cell) => cell.startsWith(`[\`${name}`)).join();
+    expect({ name, rows }).not.toEqual({ name, rows: '' });
+    for (const command of inner) expect(rows).toMatch(new RegExp(`[\` ]${command}\``));
   }
 });
 

@@ -41,18 +41,29 @@ test('a start creates what is missing, updates what differs, and else says nothi
   ]);
 });
 
-test('a mistake in the file ends the start on one line, before anything is made', async () => {
-  writeFileSync(file, 'queues:\n  mail:\n    maxAtempts: 3\n');
-  const dataDir = join(folder, 'untouched');
-  const child = spawn(process.execPath, [MAIN], {
-    env: { ...process.env, PORT: '0', ENGINE_PORT: '0', DATA_DIR: dataDir, QUEUES_FILE: file },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  let stderr = '';
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
-  expect(await once(child, 'close')).toEqual([1, null]);
-  expect(stderr).toBe(
-    `nest-cloud-tasks: ${file}:3: queues.mail.maxAtempts: not a field here, did you mean maxAttempts?\n`,
-  );
-  expect(existsSync(dataDir)).toBe(false);
-});
+test.each([
+  ['that is named', 'queues.yaml'],
+  ['that is found in the working directory', 'tasks.config.yaml'],
+])(
+  'a mistake in the file %s ends the start on one line, before anything is made',
+  async (_, name) => {
+    const named = name === 'queues.yaml' ? { QUEUES_FILE: file } : {};
+    const path = join(folder, name);
+    writeFileSync(path, 'queues:\n  mail:\n    maxAtempts: 3\n');
+    const dataDir = join(folder, 'untouched');
+    const child = spawn(process.execPath, [MAIN], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], PORT: '0', ENGINE_PORT: '0', DATA_DIR: dataDir, ...named },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    expect(await once(child, 'close')).toEqual([1, null]);
+    rmSync(path);
+    const shown = 'QUEUES_FILE' in named ? path : name;
+    expect(stderr).toBe(
+      `nest-cloud-tasks: ${shown}:3: queues.mail.maxAtempts: not a field here, did you mean maxAttempts?\n`,
+    );
+    expect(existsSync(dataDir)).toBe(false);
+  },
+);
