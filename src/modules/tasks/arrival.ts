@@ -60,8 +60,9 @@ export class Arrival {
   }
 
   private get isValidated(): boolean {
-    const isClass = this.declaredClass !== undefined && !this.metadata.data;
-    return !isClass || this.pipes.some((pipe) => pipe instanceof ValidationPipe);
+    return (
+      this.declaredClass === undefined || this.pipes.some((pipe) => pipe instanceof ValidationPipe)
+    );
   }
 }
 

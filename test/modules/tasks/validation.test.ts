@@ -50,6 +50,14 @@ class Checked {
     called.resolve([email]);
   }
 
+  @Task('fields') async fields(
+    @Body('one') one: Address,
+    @Body('two') two: Address | undefined,
+    @Body('three') three?: Address,
+  ): Promise<void> {
+    called.resolve([one, two, three]);
+  }
+
   @Task('page') async page(@Query() page: Page): Promise<void> {
     called.resolve([page]);
   }
@@ -210,6 +218,18 @@ describe('with no ValidationPipe', () => {
     await expectNothing();
     await tasks.body.delay({ to: address, at: new Date(0) });
     expect(await called.promise).toEqual([{ to: address, at: '1970-01-01T00:00:00.000Z' }]);
+  });
+
+  test('also those of a field of a body, where one is given', async () => {
+    const { tasks } = await start(Checked);
+    await expect(tasks.fields.delay({ mail: 'ada' }, undefined)).rejects.toThrow(
+      "Checked.fields, argument 1, @Body('one'): mail must be an email.",
+    );
+    await expect(tasks.fields.delay(address, undefined, { mail: 'x' })).rejects.toThrow(
+      "Checked.fields, argument 3, @Body('three'): mail must be an email.",
+    );
+    await tasks.fields.delay(address, undefined);
+    expect(await called.promise).toEqual([address, undefined, undefined]);
   });
 
   test('a number that would arrive as text is refused, with what helps', async () => {
