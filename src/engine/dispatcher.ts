@@ -2,49 +2,28 @@
 import type { AttemptResult } from './attempt.js';
 import { dispatched, failed, succeeded } from './attempt.js';
 import type { Queue, QueueStats } from './cloud-tasks-api.js';
-import type { Prepared } from './dispatch-headers.js';
-import { checkTokenTarget, toDispatch } from './dispatch-headers.js';
 import { DueWindow } from './due-window.js';
 import { MinuteCounter } from './minute-counter.js';
-import type {
-  Clock,
-  Dispatch,
-  DueTask,
-  EngineEvents,
-  NotSent,
-  StoredTask,
-  TaskState,
-  TaskStore,
-  Timer,
-  TokenIssuer,
-  Transport,
-} from './ports.js';
+import type { DueTask, EngineEvents, StoredTask, TaskState, TaskStore, Timer } from './ports.js';
 import { taskTtl } from './queue.js';
 import { nextRetry } from './retry.js';
 import { shortId } from './resource-name.js';
-import { dispatchDeadline } from './task.js';
+import type { SenderPorts } from './sender.js';
+import { Sender } from './sender.js';
 import type { Instant } from './time.js';
 import { retryAfter, Throttle } from './throttle.js';
 import { TokenBucket } from './token-bucket.js';
 import { Trouble } from './trouble.js';
 
-export interface DispatcherPorts {
-  readonly clock: Clock;
+export interface DispatcherPorts extends SenderPorts {
   readonly store: TaskStore;
-  readonly transport: Transport;
-  readonly tokens: TokenIssuer;
   readonly onEvent: EngineEvents;
   /** A settled task leaves its name behind until then. */
   readonly tombstoneUntil: (queue: Queue) => Instant;
-  /** Whether a token may go to this http:// URL. */
-  readonly trustsHttp: (url: URL) => boolean;
 }
 
 /** Tasks of one queue that are held in memory, at most twice as many; the rest waits on disk. */
 const WINDOW = 1000;
-
-/** Why a request was cut, when that was not for the end of the engine. */
-const MISSED = 'dispatch deadline';
 
 export class Dispatcher {
   private readonly window: DueWindow;
@@ -55,12 +34,11 @@ export class Dispatcher {
   private readonly executed = new MinuteCounter();
   private readonly throttle = new Throttle();
   private readonly trouble: Trouble;
+  private readonly sender: Sender;
   private isThrottled = false;
   private timer: Timer | undefined;
   private running = false;
   private abandoned = false;
-  /** What cuts each request in flight. */
-  private readonly cuts = new Set<AbortController>();
   private idle: (() => void)[] = [];
 
   constructor(
@@ -72,6 +50,7 @@ export class Dispatcher {
     this.window = new DueWindow((after, limit) => store.due(queue.name, after, limit), WINDOW);
     this.bucket = new TokenBucket(maxDispatchesPerSecond, maxBurstSize, clock.now());
     this.trouble = new Trouble(clock, onEvent);
+    this.sender = new Sender(ports);
   }
 
   start(): void {
@@ -89,7 +68,7 @@ export class Dispatcher {
   abandon(): void {
     this.stop();
     this.abandoned = true;
-    for (const cut of this.cuts) cut.abort();
+    this.sender.cutAll();
   }
 
   /** Resolves once nothing is in flight and every outcome is recorded. */
@@ -235,39 +214,12 @@ export class Dispatcher {
     return this.trouble.outlast(
       'network-failure',
       async () => {
-        const result = await this.sendOnce(task);
+        const result = await this.sender.send(task, this.queue);
         if (result.kind === 'not-sent') throw new Error(`nothing can be sent: ${result.reason}`);
         return result;
       },
       () => this.abandoned,
     );
-  }
-
-  private async sendOnce(task: StoredTask): Promise<AttemptResult | NotSent> {
-    const { clock, transport } = this.ports;
-    const cut = new AbortController();
-    // By time that passes: no setting of the clock cuts what is in flight, or lets it go on.
-    const timer = clock.after(dispatchDeadline(task), () => cut.abort(MISSED));
-    this.cuts.add(cut);
-    try {
-      const dispatch = await this.authorized(toDispatch(task, this.queue));
-      const result = await transport.send(dispatch, cut.signal);
-      const missed = result.kind === 'no-response' && cut.signal.reason === MISSED;
-      return missed ? { kind: 'deadline' } : result;
-    } catch (error) {
-      return { kind: 'no-response', reason: error instanceof Error ? error.message : 'failed' };
-    } finally {
-      timer.cancel();
-      this.cuts.delete(cut);
-    }
-  }
-
-  /** A token is made just before it is sent, so that a long wait can't let it expire. */
-  private async authorized({ dispatch, idToken }: Prepared): Promise<Dispatch> {
-    if (!idToken) return dispatch;
-    checkTokenTarget(dispatch, this.ports.trustsHttp);
-    const token = await this.ports.tokens.idToken(idToken);
-    return { ...dispatch, headers: { ...dispatch.headers, Authorization: `Bearer ${token}` } };
   }
 
   private async settle(
