@@ -51,6 +51,14 @@ export class AttemptLog {
       retryAt: retryTime === undefined ? undefined : new Date(retryTime / MILLISECOND),
     });
   }
+
+  /** How its last attempt ended, in a few words. */
+  lastOf(queue: string, taskId: string): string {
+    const last = this.records.findLast(
+      (record) => record.taskId === taskId && record.queue === queue,
+    );
+    return last ? `${last.status ?? 'no answer'}, ${last.answer || '(empty)'}` : 'none yet';
+  }
 }
 
 /** Why there was no answer. */

@@ -60,6 +60,15 @@ export class TaskLists {
     return found.sort((one, other) => one.scheduledAt.getTime() - other.scheduledAt.getTime());
   }
 
+  /** Whether there is a task in a queue that runs. */
+  async anyWaits(): Promise<boolean> {
+    const { queues } = await this.api.listQueues({
+      parent: this.location,
+      readMask: ['state', 'stats'],
+    });
+    return queues.some(({ state, stats }) => state === 'RUNNING' && (stats?.tasksCount ?? 0) > 0);
+  }
+
   /** Those that died first come first. */
   async dead(): Promise<DeadTask[]> {
     const found: DeadTask[] = [];

@@ -80,16 +80,31 @@ export class TasksTestbed {
     builder: TestingModuleBuilder,
     options: TestbedOptions = {},
   ): Promise<TasksTestbed> {
-    const { now = new Date(), patience = '2s', outside } = options;
+    const { now = new Date(), outside } = options;
     const clock = new VirtualClock(now.getTime() * MILLISECOND);
     const network = new MemoryNetwork(outside);
     const log = new AttemptLog();
     const overrides = new Overrides({ clock, network, log });
     overrides.apply(builder);
+    try {
+      return await TasksTestbed.start(builder, options, { clock, network, log, overrides });
+    } catch (error) {
+      await overrides.close();
+      throw error;
+    }
+  }
+
+  private static async start(
+    builder: TestingModuleBuilder,
+    { app: makeApp = plainApp, patience = '2s' }: TestbedOptions,
+    doubles: Pick<Parts, 'clock' | 'network' | 'log' | 'overrides'>,
+  ): Promise<TasksTestbed> {
+    const { clock, network, log, overrides } = doubles;
+    const limit = parseDuration(patience, 'patience');
     const module = await builder.compile();
     const { engine } = overrides;
     if (!engine) throw new Error('TasksTestbed: no module of the app imports TasksModule.forRoot.');
-    const app = await (options.app ?? plainApp)(module);
+    const app = await makeApp(module);
     await app.init();
     overrides.listening();
     const handlers = app.get(HandlerAddress, { strict: false });
@@ -105,12 +120,12 @@ export class TasksTestbed {
       clock,
       engine,
       inFlight: network.inFlight,
-      patience: parseDuration(patience, 'patience'),
+      patience: limit,
       describe: (dispatch) => `${names.of(dispatch)}, task ${shortId(dispatch.task)}`,
     });
     const { location } = app.get(QueueBackend, { strict: false });
     const lists = new TaskLists(engine, location, names);
-    return new TasksTestbed(app, { clock, network, log, run, lists, overrides });
+    return new TasksTestbed(app, { ...doubles, run, lists });
   }
 
   /** What the clock of the queues shows. `Date.now()` is another one. */
@@ -139,12 +154,13 @@ export class TasksTestbed {
    * @throws Error naming what still waits after `limit`, and handlers like `advance`
    */
   async drain({ limit = '30d' }: DrainOptions = {}): Promise<void> {
-    const left = () => this.parts.lists.waiting((_, { state }) => state === 'RUNNING');
-    const isDone = async () => (await left()).length === 0;
-    if (await this.parts.run.until(isDone, parseDuration(limit, 'limit'))) return;
-    const names = (await left()).map(
+    const { lists, log, run } = this.parts;
+    const isDone = async () => !(await lists.anyWaits());
+    if (await run.until(isDone, parseDuration(limit, 'limit'))) return;
+    const left = await lists.waiting((_, { state }) => state === 'RUNNING');
+    const names = left.map(
       ({ handler, queue, taskId, attempts }) =>
-        `\n- ${handler}, task ${taskId} of ${queue}, after ${attempts} attempt(s)`,
+        `\n- ${handler}, task ${taskId} of ${queue}, after ${attempts} attempt(s): ${log.lastOf(queue, taskId)}`,
     );
     throw new Error(`TasksTestbed: after ${limit} there still wait:${names.join('')}`);
   }

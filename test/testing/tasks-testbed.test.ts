@@ -138,6 +138,14 @@ describe('time', () => {
     expect(await bed.pending()).toEqual([]);
   });
 
+  test('drain takes thousands of tasks', async () => {
+    const { send } = bed.tasks(EmailTasks);
+    for (let i = 0; i < 2000; i++) await send.delay(ADA);
+    await bed.drain();
+    expect(mailer.sent).toHaveLength(2000);
+    expect(bed.attempts()).toHaveLength(2000);
+  });
+
   test('drain names what would wait for ever', async () => {
     mailer.answer = fail;
     const { taskId } = await bed.tasks(EmailTasks).send.delay(ADA);
