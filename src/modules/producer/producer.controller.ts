@@ -23,6 +23,7 @@ import { shortId } from '../../engine/resource-name.js';
 import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { IdempotencyKeys } from '../journal/idempotency-keys.js';
+import { traceHeaders } from '../tasks/trace-context.js';
 import { formatInstant } from './instant-text.js';
 import { callerName, checkScopes } from './producer-caller.js';
 import { ProducerGuard } from './producer-guard.js';
@@ -94,7 +95,7 @@ export class ProducerController {
         taskId,
       });
       checkScopes(request, wanted);
-      return this.enqueue(wanted, taskId);
+      return this.enqueue(await traced(wanted), taskId);
     });
   }
 
@@ -153,6 +154,16 @@ function shown(task: EnqueuedAs, queue: string): EnqueuedTask {
           method: appEngineHttpRequest?.httpMethod,
         },
   };
+}
+
+/** A task for handlers of ours belongs to the trace of whoever asked for it. */
+async function traced({ parent, task }: CreateTaskRequest): Promise<CreateTaskRequest> {
+  const { appEngineHttpRequest } = task;
+  if (!appEngineHttpRequest) return { parent, task };
+  const { headers = {} } = appEngineHttpRequest;
+  const trace = await traceHeaders(Object.keys(headers));
+  const request = { ...appEngineHttpRequest, headers: { ...headers, ...trace } };
+  return { parent, task: { ...task, appEngineHttpRequest: request } };
 }
 
 /** Which of our fields a field of the API came from. */

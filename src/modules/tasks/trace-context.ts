@@ -36,14 +36,8 @@ export function followTraces(app: ExpressApp): void {
  */
 export const traceHook: TaskHook = {
   async beforeCreate({ headers }) {
-    const trace = (await injected()) ?? requests.getStore() ?? {};
-    // Whoever names a trace by hand means it.
-    const added = Object.entries(trace).filter(
-      ([name]) => headers[name.toLowerCase()] === undefined,
-    );
-    return added.length === 0 || headers['traceparent'] !== undefined
-      ? undefined
-      : { headers: Object.fromEntries(added) };
+    const added = await traceHeaders(Object.keys(headers));
+    return Object.keys(added).length === 0 ? undefined : { headers: added };
   },
 
   async aroundHandler({ headers }, next) {
@@ -54,6 +48,17 @@ export const traceHook: TaskHook = {
     return context.with(propagation.extract(ROOT_CONTEXT, headers), next);
   },
 };
+
+/** The headers that make a task belong to the current trace. */
+export async function traceHeaders(named: readonly string[]): Promise<Record<string, string>> {
+  const taken = new Set(named.map((name) => name.toLowerCase()));
+  // Whoever names a trace by hand means it.
+  if (taken.has('traceparent')) return {};
+  const trace = (await injected()) ?? requests.getStore() ?? {};
+  return Object.fromEntries(
+    Object.entries(trace).filter(([name]) => !taken.has(name.toLowerCase())),
+  );
+}
 
 function traceOf(headers: IncomingHttpHeaders): Record<string, string> | undefined {
   const { traceparent, tracestate } = headers;
