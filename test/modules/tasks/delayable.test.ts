@@ -207,6 +207,9 @@ describe('is refused at start-up', () => {
     expect(() =>
       Delayable({ quue: 'q' } as object)(Users.prototype, 'x', { value: () => 1 }),
     ).toThrow(/@Delayable of Users\.x: Unknown option 'quue' .* did you mean 'queue'\?/);
+    expect(() => Delayable({ maxAttempts: 3 })(Users.prototype, 'x', { value: () => 1 })).toThrow(
+      '@Delayable of Users.x: maxAttempts is for handlers of @Task alone.',
+    );
     expect(() => Delayable()(Users.prototype, 'then', { value: () => 1 })).toThrow(/'then'/);
     expect(() => Delayable()(Users.prototype, 'x', { value: 1 })).toThrow(/not a method/);
   });
