@@ -8,6 +8,8 @@ import { connectGoogle } from '../host/connect-google.js';
 import { reachable } from '../loopback.js';
 import { emulatorAddress, matching, portNumber } from './arguments.js';
 
+const LONGEST_CONNECT_MS = 5_000;
+
 export interface BackendFlags {
   readonly backend?: 'embedded' | 'google';
   readonly emulatorHost?: string;
@@ -72,7 +74,7 @@ export function withBackendOptions(command: Command): Command {
 export async function openBackend(flags: BackendFlags): Promise<OpenBackend> {
   const { host, port, location } = flags;
   const { GOOGLE_CLOUD_PROJECT, K_SERVICE, GAE_ENV } = process.env;
-  const onGoogle = flags.emulatorHost !== undefined || Boolean(K_SERVICE ?? GAE_ENV);
+  const onGoogle = flags.emulatorHost !== undefined || [K_SERVICE, GAE_ENV].some(Boolean);
   const kind = flags.backend ?? (onGoogle ? 'google' : 'embedded');
   const embedded = kind === 'embedded';
   const project = flags.project ?? (GOOGLE_CLOUD_PROJECT || (embedded ? 'local' : undefined));
@@ -94,6 +96,7 @@ export async function openBackend(flags: BackendFlags): Promise<OpenBackend> {
 async function checkListening(server: string): Promise<void> {
   const { hostname, port } = new URL(`http://${server.replace(/^http:\/\//, '')}`);
   const socket = connect(Number(port || 80), hostname.replace(/^\[(.*)\]$/, '$1'));
+  socket.setTimeout(LONGEST_CONNECT_MS, () => socket.destroy(new Error('no answer')));
   try {
     await once(socket, 'connect');
   } catch (cause) {

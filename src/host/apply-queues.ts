@@ -61,9 +61,16 @@ export async function applyChange(
         version: VERSION,
       });
     } catch (error) {
+      const code = error instanceof CloudTasksError ? error.code : undefined;
+      // Made by somebody else since we looked, which is as good where the settings don't matter.
+      if (code === 'ALREADY_EXISTS' && planned.onlyState) {
+        if (planned.state === 'PAUSED') await api.pauseQueue({ name });
+        return undefined;
+      }
       // Deleted within the last days. The other queues go on working.
-      if (!(error instanceof CloudTasksError && error.code === 'FAILED_PRECONDITION')) throw error;
-      return { kind: 'refused', text: `Queue ${id} can't be created: ${error.message}` };
+      if (code !== 'FAILED_PRECONDITION' && code !== 'ALREADY_EXISTS') throw error;
+      const { message } = error as CloudTasksError;
+      return { kind: 'refused', text: `Queue ${id} can't be created: ${message}` };
     }
     if (planned.state === 'PAUSED') await api.pauseQueue({ name });
     const paused = planned.state === 'PAUSED' ? ', paused' : '';

@@ -179,6 +179,15 @@ describe('dead letters', () => {
   });
 });
 
+test('two that make the same queues at once don’t disturb each other', async () => {
+  const { engine: api } = await engineUnderTest();
+  const make = () => applyQueues(api, LOCATION, namedQueues(['a', 'b']));
+  const reports = await Promise.all([make(), make(), make()]);
+  expect(reports.flat().filter(({ kind }) => kind !== 'created')).toEqual([]);
+  expect(reports.flat()).toHaveLength(4);
+  expect((await api.getQueue({ name: `${LOCATION}/queues/b-dead-letter` })).state).toBe('PAUSED');
+});
+
 test('a queue of which only the name is known is made without end, and then left alone', async () => {
   const { engine: api } = await engineUnderTest();
   const name = `${LOCATION}/queues/a`;
