@@ -61,7 +61,7 @@ export interface GoogleSettings {
 
 /** What the guard of the handlers accepts; what is absent follows from the rest. */
 export interface AuthSettings {
-  readonly mode: 'local' | 'oidc' | 'appengine';
+  readonly mode: 'local' | 'oidc' | 'appengine' | 'cloud-run-iam';
   readonly audience?: string;
   readonly accounts: readonly string[];
   readonly issuer?: string;
@@ -207,12 +207,14 @@ function authSettings(
   };
 }
 
+const AUTH_MODES = ['local', 'oidc', 'appengine', 'cloud-run-iam'] as const;
+
 /** Each mode only where it is a check; nobody is let in by a header that anybody can send. */
 function authMode(env: Environment, google: boolean, variables: Variables): AuthSettings['mode'] {
   const platform = platformOf(variables);
   const onAppEngine = google && platform === 'app-engine-standard';
   const fallback = onAppEngine ? 'appengine' : google ? 'oidc' : 'local';
-  const mode = env.oneOf('AUTH_MODE', ['local', 'oidc', 'appengine'], fallback);
+  const mode = env.oneOf('AUTH_MODE', AUTH_MODES, fallback);
   if (mode === 'local' && google) {
     env.refuse(
       'AUTH_MODE',
@@ -223,6 +225,12 @@ function authMode(env: Environment, google: boolean, variables: Variables): Auth
     env.refuse(
       'AUTH_MODE',
       "'appengine' on App Engine standard alone, where GAE_ENV is 'standard' and TASKS_BACKEND 'google'",
+    );
+  }
+  if (mode === 'cloud-run-iam' && !(google && platform === 'cloud-run')) {
+    env.refuse(
+      'AUTH_MODE',
+      "'cloud-run-iam' on Cloud Run alone, where K_SERVICE is set and TASKS_BACKEND is 'google'",
     );
   }
   return mode;

@@ -18,6 +18,7 @@ export { PermanentFailure, RetryLater } from './modules/dead-letters/handler-fai
 export type { RetryLaterOptions } from './modules/dead-letters/handler-failures.js';
 export { TaskContext } from './modules/tasks/task-context.js';
 export { TaskGuard } from './modules/auth/task-guard.js';
+export { AllowServiceAccounts } from './modules/auth/allowed-accounts.js';
 
 // Delayed calls.
 export { InjectTasks } from './modules/tasks/task-decorators.js';

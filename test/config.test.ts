@@ -125,6 +125,20 @@ test('believes App Engine’s headers where App Engine is', () => {
   expect(readSettings({ ...GOOGLE, ...BY_IAP, K_SERVICE: 'app' }).auth.mode).toBe('oidc');
 });
 
+test('believes Cloud Run where it is asked to, on Cloud Run alone', () => {
+  const given = { ...GOOGLE, ...BY_IAP, AUTH_MODE: 'cloud-run-iam' };
+  expect(readSettings({ ...given, K_SERVICE: 'app' }).auth.mode).toBe('cloud-run-iam');
+  for (const platform of [
+    {},
+    { GAE_ENV: 'standard' },
+    { K_SERVICE: 'app', TASKS_BACKEND: 'embedded' },
+  ]) {
+    expect(refusal({ ...given, ...platform })).toMatch(
+      "AUTH_MODE: expected 'cloud-run-iam' on Cloud Run alone",
+    );
+  }
+});
+
 test('reads how callers show that they may enqueue', () => {
   const producer = (variables: Variables) =>
     readSettings({ HOST: '0.0.0.0', ...variables }).producer;
@@ -195,7 +209,10 @@ describe('names the variable, what was expected, and what came', () => {
       "SERVICE_ACCOUNT: expected an address such as 'tasks@my-project.iam.gserviceaccount.com', got 'me'",
     ],
     [{ OIDC_ACCOUNTS: 'a@b,,c@d' }, "OIDC_ACCOUNTS: expected no empty item, got 'a@b,,c@d'"],
-    [{ AUTH_MODE: 'off' }, "AUTH_MODE: expected one of local, oidc, appengine, got 'off'"],
+    [
+      { AUTH_MODE: 'off' },
+      "AUTH_MODE: expected one of local, oidc, appengine, cloud-run-iam, got 'off'",
+    ],
     [
       { ALLOWED_QUEUES: 'mail,a_b' },
       "ALLOWED_QUEUES: expected a queue id of 1 to 100 letters, digits and hyphens, got 'a_b'",

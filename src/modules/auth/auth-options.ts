@@ -7,11 +7,14 @@ export interface AuthOptions {
   /**
    * `local`: the embedded engine's own tokens and signatures. `oidc`: ID tokens of Google, or of
    * the issuer that is named. `appengine`: the headers that App Engine's front end keeps for
-   * itself; only on App Engine standard.
+   * itself; only on App Engine standard. `cloud-run-iam`: ID tokens as in `oidc`, also those whose
+   * signature Cloud Run has checked and removed; only on Cloud Run, where nobody else gets in.
    */
   readonly mode: AuthMode;
   /** The one `aud` that is accepted, byte for byte. Asked for with each request that is checked. */
   readonly audience: () => Promise<string>;
+  /** Base address of the handlers, as strangers would call them. */
+  readonly serviceUrl: () => Promise<string>;
   /** E-mail addresses of the service accounts that may call, compared exactly. */
   readonly accounts: readonly string[];
   /** `iss` to accept instead of the backend's; its keys are found by OIDC discovery. */
@@ -23,5 +26,5 @@ export interface AuthOptions {
   readonly queues?: readonly string[] | undefined;
 }
 
-export const AUTH_MODES = ['local', 'oidc', 'appengine'] as const;
+export const AUTH_MODES = ['local', 'oidc', 'appengine', 'cloud-run-iam'] as const;
 export type AuthMode = (typeof AUTH_MODES)[number];

@@ -1,7 +1,7 @@
 /** Tells whether a request is a dispatch of our backend, once for each request. */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { IncomingMessage } from 'node:http';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { CloudTasksError } from '../../engine/errors.js';
 import {
   SIGNATURE_HEADER,
@@ -13,11 +13,13 @@ import type { Instant } from '../../engine/time.js';
 import { platformOf } from '../../platform.js';
 import { printable } from '../../printable.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { namedAccounts } from './allowed-accounts.js';
 import { checkAppEngineHeaders } from './app-engine-dispatch.js';
 import type { AuthMode, AuthOptions } from './auth-options.js';
 import { AUTH_OPTIONS } from './auth-options.js';
 import { KeySet } from './key-set.js';
 import { OidcVerifier } from './oidc-verifier.js';
+import { GUARD_HEADER, PROBE_HEADER, PublicProbe } from './public-probe.js';
 import { forbidden, Refusal, unauthenticated } from './refusal.js';
 
 /** What is known of a request that was let in. */
@@ -30,8 +32,11 @@ export interface VerifiedRequest {
   readonly clock: Clock;
 }
 
-/** Express keeps the path that was asked for here, also under a mounted router. */
-export type TaskRequest = IncomingMessage & { readonly originalUrl?: string };
+/** Express keeps the path that was asked for here, also under a mounted router, and the answer. */
+export type TaskRequest = IncomingMessage & {
+  readonly originalUrl?: string;
+  readonly res?: ServerResponse | undefined;
+};
 
 @Injectable()
 export class TaskAuthenticator {
@@ -41,6 +46,8 @@ export class TaskAuthenticator {
   private readonly keys: KeySet;
   private readonly secret: string | undefined;
   private queues: ReadonlySet<string> | undefined;
+  /** Where only Cloud Run stands between strangers and the handlers. */
+  private probe: PublicProbe | undefined;
   private verifier: OidcVerifier | undefined;
 
   constructor(
@@ -58,9 +65,20 @@ export class TaskAuthenticator {
     this.secret = mode === 'local' ? secret : undefined;
   }
 
-  /** Tells the queues of the handlers, once they are known: the default in mode `appengine`. */
-  handlersQueues(ids: ReadonlySet<string>): void {
-    if (this.options.mode === 'appengine') this.queues ??= ids;
+  /**
+   * Tells of the handlers, once they are known.
+   *
+   * @param queues ids of theirs: the default in mode `appengine`
+   * @param paths of theirs, one of which strangers must not get to in mode `cloud-run-iam`
+   */
+  guards(queues: ReadonlySet<string>, paths: readonly string[]): void {
+    const { mode, serviceUrl } = this.options;
+    if (mode === 'appengine') this.queues ??= queues;
+    if (mode !== 'cloud-run-iam') return;
+    const path = paths.find((each) => !/[:*{]/.test(each)) ?? '/';
+    this.probe = new PublicProbe(async () => `${await serviceUrl()}${path}`, this.clock);
+    // So that the log tells at the start; a task that comes sooner waits for it.
+    void this.probe.problem();
   }
 
   /**
@@ -84,12 +102,41 @@ export class TaskAuthenticator {
       this.checkQueue(request, proven.headers);
       return { ...proven, arrivedAt, clock: this.clock };
     } catch (error) {
-      const reason = error instanceof Refusal ? error.reason : 'the check itself failed';
-      const { method = '', url = '' } = request;
-      const [path = ''] = (request.originalUrl ?? url).split('?', 1);
-      this.logger.warn(`Refused ${method} ${printable(path, 200)}: ${reason}`);
+      this.tellRefusal(request, error);
       throw error;
     }
+  }
+
+  /**
+   * Of a request that is verified: whether its account may call this handler.
+   *
+   * @param allowed whom the handler names; undefined, those of the app
+   * @throws Refusal PERMISSION_DENIED
+   */
+  checkAccount(
+    request: TaskRequest,
+    { account }: VerifiedRequest,
+    allowed: readonly string[] | undefined,
+  ): void {
+    const { mode, accounts } = this.options;
+    // The embedded engine gives a task whichever account it asks for.
+    if (mode === 'local') return;
+    if (account === undefined ? !allowed : (allowed ?? accounts).includes(account)) return;
+    const error = forbidden(
+      account === undefined
+        ? 'the handler names accounts, and an App Engine task has none'
+        : `the account '${printable(account, 200)}' may not call this handler`,
+    );
+    this.tellRefusal(request, error);
+    throw error;
+  }
+
+  private tellRefusal(request: TaskRequest, error: unknown): void {
+    const reason = error instanceof Refusal ? error.reason : 'the check itself failed';
+    const { method = '', url = '' } = request;
+    const [path = ''] = (request.originalUrl ?? url).split('?', 1);
+    request.res?.setHeader(GUARD_HEADER, 'refused');
+    this.logger.warn(`Refused ${method} ${printable(path, 200)}: ${reason}`);
   }
 
   private async proveOrigin(
@@ -104,9 +151,24 @@ export class TaskAuthenticator {
       checkSignature(request, signatures, this.secret);
       return { headers: 'x-appengine' };
     }
+    await this.checkProbe(request);
     this.verifier ??= await this.makeVerifier();
-    const { email } = await this.verifier.verify(request.headersDistinct['authorization'] ?? []);
+    const { email } = await this.verifier.verify(this.authorization(request));
     return { headers: 'x-cloudtasks', account: email };
+  }
+
+  private async checkProbe({ headersDistinct }: TaskRequest): Promise<void> {
+    if (this.options.mode !== 'cloud-run-iam') return;
+    if (headersDistinct[PROBE_HEADER]) throw unauthenticated('a probe, which has got through');
+    const problem = this.probe ? await this.probe.problem() : 'no handler is known';
+    if (problem !== undefined) throw new Refusal('UNAVAILABLE', problem);
+  }
+
+  /** Cloud Run checks the first of these that there is, and passes the other on as it came. */
+  private authorization({ headersDistinct }: TaskRequest): readonly string[] {
+    const checked = headersDistinct['x-serverless-authorization'];
+    if (this.options.mode === 'cloud-run-iam' && checked) return checked;
+    return headersDistinct['authorization'] ?? [];
   }
 
   /** Of a request that is proven, or will be by its queue: whatever else it says is the backend's. */
@@ -118,13 +180,16 @@ export class TaskAuthenticator {
   }
 
   private async makeVerifier(): Promise<OidcVerifier> {
-    const { accounts } = this.options;
+    const { accounts, mode } = this.options;
     const audience = await this.options.audience();
     if (audience === '' || accounts.length === 0) {
       // Checked at start-up too; a verifier without them would let anybody in.
       throw new Error('No audience or no account is configured.');
     }
-    return new OidcVerifier(this.keys, { issuers: this.issuers, audience, accounts }, this.clock);
+    const signatureRemoved = mode === 'cloud-run-iam';
+    const known = [...accounts, ...namedAccounts()];
+    const rules = { issuers: this.issuers, audience, accounts: known, signatureRemoved };
+    return new OidcVerifier(this.keys, rules, this.clock);
   }
 }
 
@@ -134,6 +199,13 @@ function checkPlatform(mode: AuthMode): void {
     throw new CloudTasksError(
       'FAILED_PRECONDITION',
       "Auth mode 'appengine' is safe on App Engine standard alone, whose front end strips forged headers: use 'oidc'.",
+      { field: 'auth.mode' },
+    );
+  }
+  if (mode === 'cloud-run-iam' && platformOf() !== 'cloud-run') {
+    throw new CloudTasksError(
+      'FAILED_PRECONDITION',
+      "Auth mode 'cloud-run-iam' is safe behind Cloud Run alone, which checks tokens before it removes their signature: use 'oidc'.",
       { field: 'auth.mode' },
     );
   }

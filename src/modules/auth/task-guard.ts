@@ -1,6 +1,7 @@
 /** Lets only verified tasks reach a handler. */
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { Injectable } from '@nestjs/common';
+import { accountsAllowedBy } from './allowed-accounts.js';
 import { unauthenticated } from './refusal.js';
 import type { TaskRequest, VerifiedRequest } from './task-authenticator.js';
 import { TaskAuthenticator } from './task-authenticator.js';
@@ -10,7 +11,7 @@ const verified = new WeakMap<object, VerifiedRequest>();
 /**
  * Answers 401 to whoever brings no valid credential, 403 to whoever brings another's, and 503
  * while nobody can be told from anybody. `@TaskController` and `@Task` have it; an ordinary
- * controller gets it by `@UseGuards(TaskGuard)`.
+ * controller gets it by `@UseGuards(TaskGuard)`. `@AllowServiceAccounts` says who may call a handler.
  */
 @Injectable()
 export class TaskGuard implements CanActivate {
@@ -21,7 +22,9 @@ export class TaskGuard implements CanActivate {
       throw unauthenticated(`a task can't come by ${context.getType()}`);
     }
     const request = context.switchToHttp().getRequest<TaskRequest>();
-    verified.set(request, await this.authenticator.verify(request));
+    const found = await this.authenticator.verify(request);
+    this.authenticator.checkAccount(request, found, accountsAllowedBy(context));
+    verified.set(request, found);
     return true;
   }
 }

@@ -103,7 +103,8 @@ class TasksCoreModule implements OnModuleInit {
   /** @throws Error naming every handler that can't work */
   async onModuleInit(): Promise<void> {
     const queues = this.routes.queues();
-    this.authenticator.handlersQueues(queues);
+    const paths = [...this.routes.read().values()].map(({ route }) => route.path);
+    this.authenticator.guards(queues, paths);
     const express = this.routes.express();
     if (express) {
       this.calls.checkRegistered();
@@ -185,6 +186,7 @@ function withSettings(settings: DynamicModule): DynamicModule {
         useFactory: ({ auth }: TasksSettings, address: HandlerAddress): AuthOptions => ({
           ...auth,
           audience: () => address.audience(),
+          serviceUrl: () => address.serviceUrl(),
         }),
       }),
     ],
