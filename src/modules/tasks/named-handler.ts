@@ -1,6 +1,6 @@
 /** Finds a handler by what people call it, and the arguments that a payload is for it. */
 import { nearestName } from '../../did-you-mean.js';
-import { invalidArgument } from '../../engine/errors.js';
+import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
 import { kindOf } from './argument-text.js';
 import type { HandlerRoute } from './rebuilt-request.js';
@@ -14,6 +14,10 @@ export function findHandler(
 ): HandlerRoute {
   if (typeof type !== 'string') {
     throw invalidArgument(`type: expected a handler's name, got ${shown(type)}.`, 'type');
+  }
+  if (routes.size === 0) {
+    const message = 'This process has registered no handlers, so none can be found by its name.';
+    throw new CloudTasksError('FAILED_PRECONDITION', message, { field: 'type' });
   }
   const wanted = plain(type);
   const named = [...routes].map(([mark, route]) => ({ route, names: namesOf(mark, route) }));

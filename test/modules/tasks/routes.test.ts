@@ -1,7 +1,22 @@
 /** Delayed calls reach handlers wherever Nest has registered them. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { INestApplication, MiddlewareConsumer, NestModule } from '@nestjs/common';
-import { Body, Controller, Module, Param, Post, Version, VersioningType } from '@nestjs/common';
+import type {
+  INestApplication,
+  MiddlewareConsumer,
+  NestModule,
+  PipeTransform,
+} from '@nestjs/common';
+import {
+  Body,
+  Controller,
+  Injectable,
+  Module,
+  Param,
+  Post,
+  Scope,
+  Version,
+  VersioningType,
+} from '@nestjs/common';
 import { NestFactory, RouterModule } from '@nestjs/core';
 import type { IncomingMessage } from 'node:http';
 import { Task, TaskController, tasksToken } from '../../../src/modules/tasks/task-decorators.js';
@@ -129,6 +144,32 @@ test('through middleware that a module has for the very controller', async () =>
   expect(await runs(app)).toEqual(['unversioned', 'a/b']);
   expect((await fetch(`${url}/jobs/run/1`, { method: 'POST' })).status).toBe(401);
   expect(seen).toEqual(['default']);
+});
+
+test('of a request-scoped controller, by an instance for each task, its own pipes unknown', async () => {
+  const instances = new Set<object>();
+  @Injectable({ scope: Scope.REQUEST })
+  class Loud implements PipeTransform<string, string> {
+    transform(text: string): string {
+      return text.toUpperCase();
+    }
+  }
+  @TaskController({ path: 'scoped', scope: Scope.REQUEST })
+  class Scoped {
+    @Task('run/:id')
+    async run(@Param('id', Loud) id: string): Promise<void> {
+      instances.add(this);
+      called.resolve(['scoped', id]);
+    }
+  }
+  const { app } = await startApp({ controllers: [Scoped] });
+  const tasks = app.get<Tasks<Scoped>>(tasksToken(Scoped));
+  for (const count of [1, 2]) {
+    called = Promise.withResolvers();
+    await tasks.run.delay('abc');
+    expect(await called.promise).toEqual(['scoped', 'ABC']);
+    expect(instances.size).toBe(count);
+  }
 });
 
 test('where Nest sorts the routes before it registers them', async () => {

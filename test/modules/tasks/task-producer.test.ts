@@ -280,6 +280,10 @@ describe('http', () => {
         const { queue } = await context.get(TaskProducer).http({ url: target }, later);
         expect(queue).toBe('default');
       }
+      await expect(context.get(TaskProducer).enqueue('send-email')).rejects.toMatchObject({
+        code: 'FAILED_PRECONDITION',
+        field: 'type',
+      });
     } finally {
       await context.close();
     }
