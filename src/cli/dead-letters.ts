@@ -2,6 +2,8 @@
 import { Command } from 'commander';
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { Environment } from '../environment.js';
+import type { Clock } from '../engine/ports.js';
 import type { Instant } from '../engine/time.js';
 import { DAY, MILLISECOND } from '../engine/time.js';
 import { SystemClock } from '../host/system-clock.js';
@@ -10,9 +12,11 @@ import type {
   DeadLetterContent,
   DeadLetterFilter,
   DeadLetterResult,
+  KeptBodies,
 } from '../modules/dead-letters/dead-letters.js';
 import { DeadLetters } from '../modules/dead-letters/dead-letters.js';
 import { printable } from '../printable.js';
+import { readPayloadStore } from '../setting-payloads.js';
 import type { BackendFlags } from './backend.js';
 import { openBackend, withBackendOptions } from './backend.js';
 
@@ -169,10 +173,22 @@ async function opened(
   const clock = new SystemClock();
   const { api, location } = await openBackend(flags);
   try {
-    await work(new DeadLetters(api, location, clock), clock.now());
+    await work(new DeadLetters(api, location, clock, await keptBodies(clock)), clock.now());
   } finally {
     await api.close();
   }
+}
+
+/** Where the app keeps large bodies, if it says so in the same shell. */
+async function keptBodies(clock: Clock): Promise<KeptBodies | undefined> {
+  const place = readPayloadStore(new Environment(process.env), false);
+  if (!place) return undefined;
+  // Only here: they bring Nest along.
+  const { readPayloadOptions } = await import('../modules/payloads/payload-options.js');
+  const { Payloads } = await import('../modules/payloads/payloads.js');
+  const payloads = new Payloads(readPayloadOptions(place), clock);
+  await payloads.onModuleInit();
+  return payloads;
 }
 
 function filterOf({ queue, task, reason }: DeadLetterFilter): DeadLetterFilter {

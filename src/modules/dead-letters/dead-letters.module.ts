@@ -27,7 +27,7 @@ const RENEWAL_INTERVAL: Duration = DAY;
         { location }: QueueBackend,
         clock: Clock,
         payloads: Payloads,
-      ) => new DeadLetters(api, location, clock, (headers) => payloads.carryOn(headers)),
+      ) => new DeadLetters(api, location, clock, payloads),
     },
     {
       provide: TaskSuccession,

@@ -6,6 +6,7 @@ import { shortId, taskName } from '../../engine/resource-name.js';
 import type { Duration } from '../../engine/time.js';
 import { DAY } from '../../engine/time.js';
 import type { Clock } from '../../engine/ports.js';
+import { PAYLOAD_HEADER } from '../payloads/payload-reference.js';
 import type { DeadLetter } from './dead-letter.js';
 import { deadLetterHeader, readDeadLetter, withoutDeadLetter } from './dead-letter.js';
 import { hopTaskId, lineageHeaders, parkedTaskId, redriven, withoutLineage } from './lineage.js';
@@ -26,8 +27,26 @@ export interface DeadLetterFilter {
 export interface DeadLetterContent extends DeadLetter {
   /** Of the request, without those that keep account of the dead letter. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Also where it is kept apart from the task. */
   readonly body: Uint8Array;
+  /** Why `body` is empty though the task has one: what keeps it doesn't have it, or is out of reach. */
+  readonly bodyError?: string;
 }
+
+/** Bodies that are kept apart from their tasks. */
+export interface KeptBodies {
+  readonly carryOn: CarryOn;
+  /** Undefined for a task that has its body itself; rejects where it can't be had. */
+  bodyOf(headers: Readonly<Record<string, string>>): Promise<Uint8Array | undefined>;
+}
+
+const NONE_KEPT: KeptBodies = {
+  carryOn: (headers) => Promise.resolve({ ...headers }),
+  bodyOf: (headers) =>
+    headers[PAYLOAD_HEADER] === undefined
+      ? Promise.resolve(undefined)
+      : Promise.reject(new Error('It is kept apart, and no payload store is named.')),
+};
 
 /** What became of one. */
 export interface DeadLetterResult {
@@ -45,7 +64,7 @@ export class DeadLetters {
     /** Full name of the location of the queues. */
     private readonly location: string,
     private readonly clock: Clock,
-    private readonly carryOn: CarryOn = (headers) => Promise.resolve({ ...headers }),
+    private readonly kept: KeptBodies = NONE_KEPT,
   ) {}
 
   /**
@@ -64,7 +83,7 @@ export class DeadLetters {
    */
   async *export(filter: DeadLetterFilter = {}): AsyncGenerator<DeadLetterContent> {
     for await (const { letter, task } of this.parked(filter, 'FULL')) {
-      yield { ...letter, ...contentOf(task) };
+      yield { ...letter, ...(await this.contentOf(task)) };
     }
   }
 
@@ -79,7 +98,7 @@ export class DeadLetters {
       throw invalidArgument(`task: expected the name of one, got that of ${names}.`, 'task');
     }
     const full = await this.api.getTask({ name: letter.name, responseView: 'FULL' });
-    return { ...letter, ...contentOf(full) };
+    return { ...letter, ...(await this.contentOf(full)) };
   }
 
   /**
@@ -92,7 +111,7 @@ export class DeadLetters {
       const lineage = redriven(letter.lineage);
       const parent = this.queueName(letter.queue);
       const task = await nextTask(parked, async (headers) => ({
-        ...(await this.carryOn(withoutLineage(withoutDeadLetter(headers)))),
+        ...(await this.kept.carryOn(withoutLineage(withoutDeadLetter(headers)))),
         ...lineageHeaders(lineage),
       }));
       await createOnce(this.api, parent, { ...task, name: taskName(parent, hopTaskId(lineage)) });
@@ -118,7 +137,7 @@ export class DeadLetters {
         const parent = this.queueName(deadLetterQueue(letter.queue));
         const renewals = letter.renewals + 1;
         const task = await nextTask(parked, async (headers) => ({
-          ...(await this.carryOn(withoutDeadLetter(headers))),
+          ...(await this.kept.carryOn(withoutDeadLetter(headers))),
           ...deadLetterHeader({ ...epitaph(letter), renewals }),
         }));
         const name = taskName(parent, `${parkedTaskId(letter.lineage)}-p${renewals}`);
@@ -127,6 +146,17 @@ export class DeadLetters {
       },
       due,
     );
+  }
+
+  private async contentOf({ httpRequest, appEngineHttpRequest }: Task) {
+    const request = httpRequest ?? appEngineHttpRequest;
+    const headers = withoutLineage(withoutDeadLetter(request?.headers ?? {}));
+    const own = request?.body ?? new Uint8Array();
+    try {
+      return { headers, body: (await this.kept.bodyOf(headers)) ?? own };
+    } catch (error) {
+      return { headers, body: own, bodyError: String(error) };
+    }
   }
 
   private async *each(
@@ -215,14 +245,6 @@ function fits(letter: DeadLetter, task: string | undefined, reason: string | und
   const names = [letter.name, shortId(letter.name), letter.taskId];
   if (task !== undefined && !names.includes(task)) return false;
   return reason === undefined || letter.reason === reason || letter.message.includes(reason);
-}
-
-function contentOf({ httpRequest, appEngineHttpRequest }: Task) {
-  const request = httpRequest ?? appEngineHttpRequest;
-  return {
-    headers: withoutLineage(withoutDeadLetter(request?.headers ?? {})),
-    body: request?.body ?? new Uint8Array(),
-  };
 }
 
 function epitaph(letter: DeadLetter) {

@@ -88,7 +88,7 @@ export class Payloads implements OnModuleInit, OnApplicationBootstrap, OnModuleD
    */
   async carryOn(headers: Readonly<Record<string, string>>): Promise<Record<string, string>> {
     const carried = { ...headers };
-    const name = Object.keys(headers).find((header) => header.toLowerCase() === HEADER);
+    const name = nameIn(headers);
     const reference = name === undefined ? undefined : readReference(headers[name] ?? '');
     if (name === undefined || !reference || !this.store) return carried;
     const key = this.newKey();
@@ -97,6 +97,19 @@ export class Payloads implements OnModuleInit, OnApplicationBootstrap, OnModuleD
       carried[name] = writeReference({ ...reference, key });
     }
     return carried;
+  }
+
+  /**
+   * The payload that the headers of a task refer to; undefined for a task that has its body itself.
+   *
+   * @throws Error for a payload that is gone, damaged or out of reach
+   */
+  async bodyOf(headers: Readonly<Record<string, string>>): Promise<Uint8Array | undefined> {
+    const name = nameIn(headers);
+    if (name === undefined) return undefined;
+    const reference = readReference(headers[name] ?? '');
+    if (!reference) throw unreadable(`its ${PAYLOAD_HEADER} header is none of ours`);
+    return this.read(reference);
   }
 
   /**
@@ -182,6 +195,11 @@ export function isKeptApart({ headers }: IncomingMessage): boolean {
 /** Whether such a body was put back. */
 export function isRestored(request: object): boolean {
   return restored.has(request);
+}
+
+/** How the headers of a task, which keep their case, name it. */
+function nameIn(headers: Readonly<Record<string, string>>): string | undefined {
+  return Object.keys(headers).find((header) => header.toLowerCase() === HEADER);
 }
 
 const OUT_OF_REACH = "The task's payload can't be had at the moment.";

@@ -190,7 +190,13 @@ describe('a body that is too large for a task', () => {
       { message: expect.stringContaining("The task's payload can't be read") },
     ]);
     expect(isCalled).toBe(false);
+    expect(await all(letters.export())).toMatchObject([
+      { body: new Uint8Array(), bodyError: expect.stringContaining("can't be read") },
+    ]);
     await writeFile(file, JSON.stringify(large));
+    const [exported] = await all(letters.export());
+    expect(Buffer.from(exported?.body ?? []).toString()).toBe(JSON.stringify(large));
+    expect(exported).not.toHaveProperty('bodyError');
     await all(letters.redrive());
     expect(await received.promise).toEqual(large);
   });
