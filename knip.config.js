@@ -11,6 +11,7 @@ export default {
     // Loaded by name, or started as processes.
     'bench/*.ts',
     'test/support/store-writer.ts',
+    'test/support/once-worker.ts',
     // Only compiled: what must not compile is marked as expected.
     'test/modules/tasks/compile-time.ts',
   ],

@@ -34,6 +34,8 @@ export type {
 export type { OnDuplicate, TaskDefaults, TaskOptions } from './modules/tasks/task-options.js';
 export type { OAuthOptions, OidcOptions, TaskTarget } from './modules/tasks/target-options.js';
 export type { TaskIdRule } from './modules/tasks/task-id.js';
+export type { IdempotencyOptions, TaskIdempotency } from './modules/tasks/idempotency.js';
+export type { TaskState, TaskStatus } from './modules/tasks/task-statuses.js';
 export { TaskProducer } from './modules/tasks/task-producer.js';
 export type { AppEngineCall, HttpCall } from './modules/tasks/plain-call.js';
 export type { DurationText } from './duration.js';
