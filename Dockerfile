@@ -1,7 +1,16 @@
 # The app as a container: docker build -t nest-cloud-tasks .
 #
-# On Cloud Run it uses Google Cloud Tasks. Anywhere else it runs the embedded queue, which listens
-# on loopback only, so on your own machine:
+# On Cloud Run it uses Google Cloud Tasks, and takes these settings; it refuses to start rather than
+# stand open, and docs/security.md tells why each is safe:
+#   PROJECT_ID=YOUR_PROJECT
+#   SERVICE_URL=https://app-YOUR_PROJECT.a.run.app
+#   SERVICE_ACCOUNT=tasks@YOUR_PROJECT.iam.gserviceaccount.com
+#   PRODUCER_AUTH=api-key
+#   PRODUCER_KEYS_FILE=/secrets/producer-keys.json
+# The last is a secret that is mounted as a file: what `npx nest-cloud-tasks keys create` has written.
+# Where the service requires authentication, AUTH_MODE=cloud-run-iam comes to these.
+#
+# Anywhere else it runs the embedded queue, which listens on loopback only, so on your own machine:
 #   docker run --rm --network host -v nest-cloud-tasks:/app/.data nest-cloud-tasks
 
 FROM node:24-slim AS build

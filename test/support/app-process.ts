@@ -9,7 +9,8 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
 const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
-const LISTENING = /(http:\/\/127\.0\.0\.1:\d+)/;
+/** Of a server that listens on every address too. */
+const LISTENING = /http:\/\/(?:127\.0\.0\.1|0\.0\.0\.0)(:\d+)/;
 
 export interface AppProcess {
   readonly url: string;
@@ -83,7 +84,7 @@ async function startListening(
   });
   const listening = await Promise.race([stdout.line(LISTENING), ended]);
   return {
-    url: LISTENING.exec(listening)?.[1] ?? '',
+    url: `http://127.0.0.1${LISTENING.exec(listening)?.[1] ?? ''}`,
     child,
     lines: stdout.lines,
     stdout,
