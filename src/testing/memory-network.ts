@@ -10,8 +10,11 @@ import { Agent, fetch } from 'undici';
 import { HttpTransport } from '../adapters/http-transport.js';
 import type { Dispatch, DispatchTarget, Transport } from '../engine/ports.js';
 
-/** Where the app is, unless its options say otherwise. No such name can ever exist (RFC 6761). */
-export const APP_URL = 'http://app.test';
+/**
+ * Where the app is, unless its options say otherwise: like that of the embedded backend, a loopback
+ * address, which guards may ask for. Nothing is ever sent there.
+ */
+export const APP_URL = 'http://127.0.0.1';
 
 /** A task for somebody else's address, which a test must answer for. */
 export interface OutsideCall {
