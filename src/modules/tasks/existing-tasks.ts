@@ -5,6 +5,7 @@ import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import { taskName } from '../../engine/resource-name.js';
 import { CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { legalId, readTaskId } from './task-id.js';
+import { TaskStatuses } from './task-statuses.js';
 import type { TaskRef } from './tasks.js';
 
 @Injectable()
@@ -12,21 +13,33 @@ export class ExistingTasks {
   constructor(
     @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
     private readonly backend: QueueBackend,
+    private readonly statuses: TaskStatuses,
   ) {}
 
   /** @returns false when there is none: it has ended, or never was */
   async cancel(task: string | TaskRef, queue: string): Promise<boolean> {
     try {
-      await this.api.deleteTask({ name: this.nameOf(task, queue) });
+      await this.onTask(this.nameOf(task, queue), (name) => this.api.deleteTask({ name }));
       return true;
     } catch (error) {
-      if (error instanceof CloudTasksError && error.code === 'NOT_FOUND') return false;
+      if (isNotFound(error)) return false;
       throw error;
     }
   }
 
   async runNow(task: string | TaskRef, queue: string): Promise<void> {
-    await this.api.runTask({ name: this.nameOf(task, queue) });
+    await this.onTask(this.nameOf(task, queue), (name) => this.api.runTask({ name }));
+  }
+
+  /** What has ended may have left its work to another task, which is meant then. */
+  private async onTask(name: string, act: (name: string) => Promise<unknown>): Promise<void> {
+    try {
+      await act(name);
+    } catch (error) {
+      const successor = isNotFound(error) ? await this.statuses.successorOf(name) : undefined;
+      if (successor === undefined) throw error;
+      await act(successor);
+    }
   }
 
   /**
@@ -44,4 +57,8 @@ export class ExistingTasks {
     if (id.startsWith(`${this.backend.location}/queues/`)) return id;
     return taskName(this.backend.queueName(queue), legalId(id));
   }
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof CloudTasksError && error.code === 'NOT_FOUND';
 }

@@ -60,15 +60,35 @@ export class TaskStatuses {
     });
   }
 
+  /**
+   * The task that goes on with the work of one that has ended.
+   *
+   * @param name full name of the one that has ended
+   * @returns undefined where none goes on, or nothing was noted
+   */
+  async successorOf(name: string): Promise<string | undefined> {
+    const record = readRecord(await this.notes.read(taskKey(name)));
+    const [parent = ''] = name.split('/tasks/');
+    return record && (await this.next(shortId(parent), await this.lastOf(record)))?.name;
+  }
+
   /** What its lineage came to; the task itself may have left its work to another. */
   private async ended(queue: string, first: OutcomeRecord): Promise<Found> {
-    const later = readRecord(await this.notes.read(lineageKey(this.backend.location, first.uid)));
-    const last = later && later.hop > first.hop ? later : first;
-    if (last.state === 'succeeded') return outcome(last);
-    const next = hopTaskId({ uid: last.uid, hop: last.hop + 1 });
-    // Also of a dead letter, which may have been redriven.
-    const successor = await this.find(taskName(this.backend.queueName(queue), next));
+    const last = await this.lastOf(first);
+    const successor = await this.next(queue, last);
     return successor ? waiting(successor, last, last.attempts) : outcome(last);
+  }
+
+  private async lastOf(first: OutcomeRecord): Promise<OutcomeRecord> {
+    const later = readRecord(await this.notes.read(lineageKey(this.backend.location, first.uid)));
+    return later && later.hop > first.hop ? later : first;
+  }
+
+  /** Also of a dead letter, which may have been redriven. */
+  private async next(queue: string, { state, uid, hop }: OutcomeRecord): Promise<Task | undefined> {
+    if (state === 'succeeded') return undefined;
+    const id = hopTaskId({ uid, hop: hop + 1 });
+    return this.find(taskName(this.backend.queueName(queue), id));
   }
 
   private async find(name: string): Promise<Task | undefined> {

@@ -67,8 +67,8 @@ export interface Delayed<Arguments extends readonly unknown[]> {
 
   /**
    * Deletes a task of this handler's queue (or of the `queue` among the options), so that it isn't
-   * attempted again; an attempt in flight goes on. What `RetryLater` has put in a task's place has
-   * another id, so it goes on too.
+   * attempted again; an attempt in flight goes on. Where outcomes are stored, also the task that
+   * goes on after a `RetryLater` or a redrive, which has another id.
    *
    * @param task its `taskId` as it was given to `.options()`, or what `.delay` answered
    * @returns whether there was one: false when it has ended or never was
