@@ -59,8 +59,8 @@ interface Parts {
 
 /**
  * Runs your own app against the real queue engine, on a clock that only `advance` and `drain`
- * move. Handlers are called through Nest's whole pipeline; no port is opened, nothing is written
- * to disk, and no test has to sleep.
+ * move. Handlers are called through Nest's whole pipeline; no port is opened, nothing is kept, and
+ * no test has to sleep.
  */
 export class TasksTestbed {
   private constructor(

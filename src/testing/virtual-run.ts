@@ -1,4 +1,6 @@
 /** Moves the engine's time, and stands still wherever a handler runs until that has settled. */
+// None of them the global one, which a test may have replaced.
+import { performance } from 'node:perf_hooks';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import type { Engine } from '../engine/engine.js';
 import type { Dispatch } from '../engine/ports.js';

@@ -207,6 +207,18 @@ describe('a handler that never settles', () => {
     ]);
   });
 
+  test('also while real timers are fake', async () => {
+    mailer.answer = (call) => (call > 1 ? undefined : new Promise(() => undefined));
+    jest.useFakeTimers();
+    try {
+      await bed.tasks(EmailTasks).send.options({ dispatchDeadline: '30s' }).delay(ADA);
+      await bed.advance('1m', { mayHang: true });
+      expect(bed.attempts()).toMatchObject([{ status: 500 }, { status: 200 }]);
+    } finally {
+      jest.useRealTimers();
+    }
+  });
+
   test('and is no task of ours meets the deadline of its queue', async () => {
     const silent = Promise.withResolvers<number>();
     await bed.close();
