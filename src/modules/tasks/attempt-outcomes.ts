@@ -16,6 +16,7 @@ import type { AttemptFacts, Failure, Verdict } from '../dead-letters/verdict.js'
 import { isLast, judge, messageOf } from '../dead-letters/verdict.js';
 import { NotNow } from '../journal/exclusive-runs.js';
 import type { AttemptRules } from './attempt-rules.js';
+import { LostLastAttempt } from './attempt-rules.js';
 import { deadlineSignal } from './attempt-context.js';
 import { HeldAnswer } from './held-answer.js';
 import { maxAttemptsOf } from './task-headers.js';
@@ -90,7 +91,9 @@ export class RunningAttempt {
     const signal = deadlineSignal(request, response, verified);
     // When the caller has gone away too, but then nobody hears what is answered.
     signal.addEventListener('abort', () => this.outOfTime(signal.reason));
-    if (this.isBeyondLast) void this.settle({ stage: 'route' }, LOST_LAST);
+    if (this.isBeyondLast && !rules.isDoneOnce) {
+      void this.settle({ stage: 'route', error: new LostLastAttempt() });
+    }
   }
 
   /** Nothing is left to be done for it; what follows changes nothing. */
@@ -135,7 +138,7 @@ export class RunningAttempt {
   }
 
   /** The last one was made, and whoever made it didn't live to say how it ended. */
-  private get isBeyondLast(): boolean {
+  get isBeyondLast(): boolean {
     const { attempts, maxAttempts } = this.facts;
     return maxAttempts >= 0 && attempts > maxAttempts && !this.isDeadLetter;
   }
@@ -164,7 +167,8 @@ export class RunningAttempt {
     // Nobody hears the answer, so there will be another attempt; this one decides nothing.
     if (this.about.response.closed) return;
     const { facts } = this;
-    const verdict = given ?? judge(failure, facts);
+    const isLost = failure.error instanceof LostLastAttempt;
+    const verdict = given ?? (isLost ? LOST_LAST : judge(failure, facts));
     const message = why ?? (verdict.kind === 'dead' ? verdict.message : messageOf(failure));
     const kind = await this.carryOut(verdict, message, facts);
     await this.tell(kind, failure.error, message);
@@ -216,7 +220,7 @@ export class RunningAttempt {
 const LOST_LAST: Verdict = {
   kind: 'dead',
   reason: 'exhausted',
-  message: 'The last attempt ended without an outcome: its process ended, or it took too long.',
+  message: new LostLastAttempt().message,
 };
 
 function saysMore(error: unknown): boolean {

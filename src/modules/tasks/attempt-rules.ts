@@ -10,6 +10,18 @@ export interface AttemptRules {
   readonly handler?: string | undefined;
   /** -1 for as many as it takes. A task that was created with a limit of its own has that. */
   readonly maxAttempts: number;
+  /**
+   * Whether the journal knows of work that was done, though the answer got lost: then it is asked
+   * before a task is given up.
+   */
+  readonly isDoneOnce?: boolean;
+}
+
+/** The last attempt was made, and whoever made it didn't live to say how it ended. */
+export class LostLastAttempt extends Error {
+  constructor() {
+    super('The last attempt ended without an outcome: its process ended, or it took too long.');
+  }
 }
 
 /** @throws CloudTasksError INVALID_ARGUMENT */

@@ -94,7 +94,8 @@ export class HandlerRoutes {
   rulesOf(mark: HandlerMark): AttemptRules {
     const route = this.read().get(mark);
     const maxAttempts = route?.options.maxAttempts ?? this.defaultMaxAttempts;
-    return { handler: route?.handler, maxAttempts };
+    const isDoneOnce = Boolean(route?.options.idempotency);
+    return { handler: route?.handler, maxAttempts, isDoneOnce };
   }
 
   get defaultMaxAttempts(): number {

@@ -9,6 +9,8 @@ import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { lineageOf } from '../dead-letters/lineage.js';
 import type { Hold } from '../journal/exclusive-runs.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';
+import { runningAttempt } from './attempt-outcomes.js';
+import { LostLastAttempt } from './attempt-rules.js';
 import { HandlerRoutes } from './handler-routes.js';
 import type { RunHandler } from './delivery.js';
 import { deliver } from './delivery.js';
@@ -68,6 +70,8 @@ export class HandlerRuns {
       const workId = workKey(this.backend.location, route.handler, work);
       let value: unknown;
       const done = await this.runs.run(workId, { ttl, lease }, async (hold) => {
+        // Not done by any attempt before, and there is none left to do it.
+        if (runningAttempt(request)?.isBeyondLast) throw new LostLastAttempt();
         value = await settledValue(call(args.map((arg) => held(arg, hold))));
         return JSON.stringify(keepResult ? this.kept(route.handler, value) : {});
       });

@@ -129,8 +129,13 @@ test('what failed runs again', async () => {
 
 test('what runs is left to the queue: 409, and 200 when it has ended', async () => {
   const release = Promise.withResolvers<undefined>();
-  answer = () => release.promise;
+  const began = Promise.withResolvers<undefined>();
+  answer = () => {
+    began.resolve(undefined);
+    return release.promise;
+  };
   const started = tasks.byArgument.delay({ order: '1' });
+  await began.promise;
   const refused = log.line(/^Attempt 1 of .* answered (409|500)/);
   const second = await started.then(() => tasks.byArgument.delay({ order: '1' }));
   expect(await refused).toContain(`${second.taskId} answered 409`);
