@@ -74,7 +74,7 @@ describe('a start that fails says on one line what is wrong and how to mend it',
     [
       'nobody checked',
       () => ({ HOST: '0.0.0.0' }),
-      /^PRODUCER_AUTH: expected a check of who may enqueue/,
+      /^PRODUCER_AUTH: expected api-key, oidc or iap, since whoever reaches 0\.0\.0\.0 could enqueue/,
     ],
     [
       'a folder that can’t be made',
