@@ -2,7 +2,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { SqliteStore } from '../../src/adapters/sqlite-store.js';
 import { describeTaskStore } from '../contract/task-store.contract.js';
 import { QUEUE, queueName, sampleQueue, sampleTask } from '../support/sample-records.js';
