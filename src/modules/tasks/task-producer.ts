@@ -8,11 +8,21 @@ import { argumentsOf, findHandler } from './named-handler.js';
 import { PlainTarget } from './plain-target.js';
 import type { AppEngineCall, HttpCall } from './plain-call.js';
 import { readAppEngineCall, readHttpCall } from './plain-call.js';
-import type { TaskOptions } from './task-options.js';
+import type { ReadOptions, TaskOptions } from './task-options.js';
 import { mergeOptions, readTaskOptions } from './task-options.js';
 import { TaskSender } from './task-sender.js';
 import { TasksSettings } from './module-options.js';
 import type { TaskRef } from './tasks.js';
+
+/** @throws CloudTasksError also for what only a handler of ours can do */
+function readPlainOptions(given: TaskOptions): ReadOptions {
+  const read = readTaskOptions(given);
+  if (read.idempotencyKey === undefined) return read;
+  throw invalidArgument(
+    'idempotency: only a handler can do its work once; make the task by .delay or TaskProducer.enqueue.',
+    'idempotency',
+  );
+}
 
 /** Injectable wherever `TasksModule.forRoot` is imported. */
 @Injectable()
@@ -37,7 +47,7 @@ export class TaskProducer {
       if (target !== undefined && target !== 'http') {
         throw invalidArgument("target: expected 'http', or TaskProducer.appEngine.", 'target');
       }
-      const own = readTaskOptions(given);
+      const own = readPlainOptions(given);
       const merged = mergeOptions(this.settings.defaults, own, { target: 'http' });
       const content = readHttpCall(call);
       return this.sender.send(
@@ -58,7 +68,7 @@ export class TaskProducer {
       if (target === 'http') {
         throw invalidArgument("target: expected 'app-engine', or TaskProducer.http.", 'target');
       }
-      const merged = mergeOptions(this.settings.defaults, readTaskOptions({ ...given, target }));
+      const merged = mergeOptions(this.settings.defaults, readPlainOptions({ ...given, target }));
       const content = readAppEngineCall(call);
       const request = this.target.appEngine(content, target, merged);
       return this.sender.send({ ...content, target: () => Promise.resolve(request) }, merged);

@@ -8,6 +8,7 @@ import { QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js'
 import { JOURNAL } from '../../../src/modules/journal/journal-options.js';
 import { workKey } from '../../../src/modules/tasks/outcome-records.js';
 import { TaskContext } from '../../../src/modules/tasks/task-context.js';
+import { TaskProducer } from '../../../src/modules/tasks/task-producer.js';
 import {
   Task,
   TaskController,
@@ -241,4 +242,12 @@ test.each(['', ' a', 'ü', 'x'.repeat(501)])('a key of one task may not be %j', 
   expect(() => tasks.always.options({ idempotency: { key } })).toThrow(
     'idempotency.key: expected for one task 1 to 500 ASCII characters',
   );
+});
+
+test('what is no handler of ours can’t have a key', async () => {
+  const producer = app.app.get(TaskProducer, { strict: false });
+  const mine = { idempotency: { key: 'mine' } };
+  const refused = /idempotency: only a handler can do its work once/;
+  await expect(producer.http({ url: 'http://127.0.0.1:9/' }, mine)).rejects.toThrow(refused);
+  await expect(producer.appEngine({ relativeUri: '/x' }, mine)).rejects.toThrow(refused);
 });
