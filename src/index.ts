@@ -13,7 +13,7 @@ export type { PayloadStoreOptions } from './modules/payloads/payload-options.js'
 
 // Handlers.
 export { Task, TaskController, TaskInfo } from './modules/tasks/task-decorators.js';
-export { Delayable } from './modules/tasks/delayable.js';
+export { Delayable } from './modules/tasks/routes/delayable.js';
 export { PermanentFailure, RetryLater } from './modules/dead-letters/handler-failures.js';
 export type { RetryLaterOptions } from './modules/dead-letters/handler-failures.js';
 export { TaskContext } from './modules/tasks/task-context.js';
@@ -33,15 +33,15 @@ export type {
 } from './modules/tasks/tasks.js';
 export type { OnDuplicate, TaskDefaults, TaskOptions } from './modules/tasks/task-options.js';
 export type { OAuthOptions, OidcOptions, TaskTarget } from './modules/tasks/target-options.js';
-export type { TaskIdRule } from './modules/tasks/task-id.js';
-export type { IdempotencyOptions, TaskIdempotency } from './modules/tasks/idempotency.js';
-export type { TaskState, TaskStatus } from './modules/tasks/task-statuses.js';
-export { TaskProducer } from './modules/tasks/task-producer.js';
-export type { AppEngineCall, HttpCall } from './modules/tasks/plain-call.js';
+export type { TaskIdRule } from './modules/tasks/calls/task-id.js';
+export type { IdempotencyOptions, TaskIdempotency } from './modules/tasks/attempts/idempotency.js';
+export type { TaskState, TaskStatus } from './modules/tasks/attempts/task-statuses.js';
+export { TaskProducer } from './modules/tasks/calls/task-producer.js';
+export type { AppEngineCall, HttpCall } from './modules/tasks/calls/plain-call.js';
 export type { DurationText } from './duration.js';
 
 // Hooks.
-export { deadlineHook, headersHook } from './modules/tasks/built-in-hooks.js';
+export { deadlineHook, headersHook } from './modules/tasks/hooks/built-in-hooks.js';
 export type {
   TaskAttempt,
   TaskChanges,
@@ -49,7 +49,7 @@ export type {
   TaskHook,
   TaskHookOption,
   TaskOutcome,
-} from './modules/tasks/task-hook.js';
+} from './modules/tasks/hooks/task-hook.js';
 
 // Dead letters.
 export { DeadLetters } from './modules/dead-letters/dead-letters.js';

@@ -1,7 +1,7 @@
 /** Names the handler that takes a task, as its author knows it: `EmailTasks.send`. */
 import type { Task } from '../engine/cloud-tasks-api.js';
 import type { Dispatch, DispatchTarget } from '../engine/ports.js';
-import type { HandlerRoute } from '../modules/tasks/rebuilt-request.js';
+import type { HandlerRoute } from '../modules/tasks/calls/rebuilt-request.js';
 
 type NamedRequest = Pick<Dispatch, 'method' | 'target' | 'headers'>;
 

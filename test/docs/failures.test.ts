@@ -9,7 +9,7 @@ import {
   successor,
   redriven,
 } from '../../src/modules/dead-letters/lineage.js';
-import { DEFAULT_MAX_ATTEMPTS } from '../../src/modules/tasks/attempt-rules.js';
+import { DEFAULT_MAX_ATTEMPTS } from '../../src/modules/tasks/attempts/attempt-rules.js';
 import { Markdown } from '../support/markdown.js';
 
 const ROOT = new URL('../../', import.meta.url);

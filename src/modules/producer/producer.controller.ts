@@ -23,7 +23,7 @@ import { shortId } from '../../engine/resource-name.js';
 import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { IdempotencyKeys } from '../journal/idempotency-keys.js';
-import { traceHeaders } from '../tasks/trace-context.js';
+import { traceHeaders } from '../tasks/hooks/trace-context.js';
 import { formatInstant } from './instant-text.js';
 import { callerName, checkScopes } from './producer-caller.js';
 import { ProducerGuard } from './producer-guard.js';

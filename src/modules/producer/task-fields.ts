@@ -5,7 +5,7 @@ import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID, TASK_ID } from '../../engine/resource-name.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { printable } from '../../printable.js';
-import { firstAttempt, readCountdown, refuseBoth } from '../tasks/schedule-time.js';
+import { firstAttempt, readCountdown, refuseBoth } from '../tasks/calls/schedule-time.js';
 import { LEAST_DEADLINE } from '../tasks/task-limits.js';
 import type { Fields } from './fields.js';
 import { unexpected } from './fields.js';

@@ -5,8 +5,8 @@ import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID, TASK_ID, taskName } from '../../engine/resource-name.js';
 import { printable } from '../../printable.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
-import type { TaskStatus } from '../tasks/task-statuses.js';
-import { TaskStatuses } from '../tasks/task-statuses.js';
+import type { TaskStatus } from '../tasks/attempts/task-statuses.js';
+import { TaskStatuses } from '../tasks/attempts/task-statuses.js';
 import { checkQueue } from './producer-caller.js';
 import { ProducerGuard } from './producer-guard.js';
 

@@ -13,18 +13,18 @@ import {
 import { HTTP_CODE_METADATA } from '@nestjs/common/constants.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import { TaskGuard } from '../auth/task-guard.js';
-import { deliverable } from './delivery.js';
-import { FailureWitness } from './failure-witness.js';
-import { HandlerInterceptor } from './handler-interceptor.js';
-import { HookInterceptor } from './hook-interceptor.js';
-import { OutcomeInterceptor } from './outcome-interceptor.js';
-import { PlainRouteInterceptor } from './plain-route-interceptor.js';
-import type { ControllerClass } from './task-metadata.js';
-import { markController, markHandler } from './task-metadata.js';
+import { deliverable } from './attempts/delivery.js';
+import { FailureWitness } from './attempts/failure-witness.js';
+import { HandlerInterceptor } from './attempts/handler-interceptor.js';
+import { HookInterceptor } from './hooks/hook-interceptor.js';
+import { OutcomeInterceptor } from './attempts/outcome-interceptor.js';
+import { PlainRouteInterceptor } from './attempts/plain-route-interceptor.js';
+import type { ControllerClass } from './routes/task-metadata.js';
+import { markController, markHandler } from './routes/task-metadata.js';
 import type { ReadOptions, TaskDefaults } from './task-options.js';
 import { readTaskDefaults } from './task-options.js';
 
-export { TaskInfo } from './task-info.js';
+export { TaskInfo } from './attempts/task-info.js';
 
 /**
  * A controller whose routes only verified tasks may call.

@@ -6,19 +6,23 @@ import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID } from '../../engine/resource-name.js';
 import type { Duration } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
-import { isDate } from './argument-text.js';
-import type { When } from './schedule-time.js';
-import { readCountdown, refuseBoth } from './schedule-time.js';
-import { readMaxAttempts } from './attempt-rules.js';
+import { isDate } from './calls/argument-text.js';
+import type { When } from './calls/schedule-time.js';
+import { readCountdown, refuseBoth } from './calls/schedule-time.js';
+import { readMaxAttempts } from './attempts/attempt-rules.js';
 import { MAX_ATTEMPTS_HEADER, readHeaders } from './task-headers.js';
-import type { TaskHookOption } from './task-hook.js';
-import { readHooks } from './task-hook.js';
+import type { TaskHookOption } from './hooks/task-hook.js';
+import { readHooks } from './hooks/task-hook.js';
 import type { OAuthOptions, OidcOptions, TaskTarget } from './target-options.js';
 import { readOAuth, readOidc, readTarget } from './target-options.js';
-import type { IdempotencyOptions, ReadIdempotency, TaskIdempotency } from './idempotency.js';
-import { readIdempotency, readTaskIdempotency } from './idempotency.js';
-import type { ReadTaskId, TaskIdRule } from './task-id.js';
-import { readTaskId, readTaskIdRule } from './task-id.js';
+import type {
+  IdempotencyOptions,
+  ReadIdempotency,
+  TaskIdempotency,
+} from './attempts/idempotency.js';
+import { readIdempotency, readTaskIdempotency } from './attempts/idempotency.js';
+import type { ReadTaskId, TaskIdRule } from './calls/task-id.js';
+import { readTaskId, readTaskIdRule } from './calls/task-id.js';
 import {
   LEAST_DEADLINE,
   MOST_APP_ENGINE_DEADLINE,

@@ -1,9 +1,9 @@
 /** The face of delayed calls: a handler's methods, each called later in place of now. */
 import type { CloudTasksError } from '../../engine/errors.js';
 import type { TaskContext } from './task-context.js';
-import type { TaskIdRule } from './task-id.js';
+import type { TaskIdRule } from './calls/task-id.js';
 import type { TaskOptions } from './task-options.js';
-import type { TaskStatus } from './task-statuses.js';
+import type { TaskStatus } from './attempts/task-statuses.js';
 
 /** A created task. */
 export interface TaskRef {

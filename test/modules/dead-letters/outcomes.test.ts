@@ -32,7 +32,7 @@ import {
 import type { TaskContext } from '../../../src/modules/tasks/task-context.js';
 import { TaskContext as Context } from '../../../src/modules/tasks/task-context.js';
 import { Task, TaskController } from '../../../src/modules/tasks/task-decorators.js';
-import { TaskInfo } from '../../../src/modules/tasks/task-info.js';
+import { TaskInfo } from '../../../src/modules/tasks/attempts/task-info.js';
 import type { Tasks } from '../../../src/modules/tasks/tasks.js';
 import { tasksToken } from '../../../src/modules/tasks/task-decorators.js';
 import { closeApps, EMBEDDED, startApp } from '../../support/tasks-app.js';

@@ -15,7 +15,7 @@ import { DeadLetters } from '../../../src/modules/dead-letters/dead-letters.js';
 import type { PayloadStoreOptions } from '../../../src/modules/payloads/payload-options.js';
 import { readPayloadOptions } from '../../../src/modules/payloads/payload-options.js';
 import { Payloads } from '../../../src/modules/payloads/payloads.js';
-import { Delayable } from '../../../src/modules/tasks/delayable.js';
+import { Delayable } from '../../../src/modules/tasks/routes/delayable.js';
 import { Task, TaskController, tasksToken } from '../../../src/modules/tasks/task-decorators.js';
 import type { Tasks } from '../../../src/modules/tasks/tasks.js';
 import { StorageServer } from '../../support/storage-server.js';

@@ -9,7 +9,7 @@ import {
   RetryLater,
 } from '../../../src/modules/dead-letters/handler-failures.js';
 import { QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js';
-import { deadlineHook, headersHook } from '../../../src/modules/tasks/built-in-hooks.js';
+import { deadlineHook, headersHook } from '../../../src/modules/tasks/hooks/built-in-hooks.js';
 import type { TasksModuleOptions } from '../../../src/modules/tasks/module-options.js';
 import { Task, TaskController, tasksToken } from '../../../src/modules/tasks/task-decorators.js';
 import type {
@@ -18,7 +18,7 @@ import type {
   TaskDraft,
   TaskHook,
   TaskOutcome,
-} from '../../../src/modules/tasks/task-hook.js';
+} from '../../../src/modules/tasks/hooks/task-hook.js';
 import type { Tasks } from '../../../src/modules/tasks/tasks.js';
 import { closeApps, EMBEDDED, startApp } from '../../support/tasks-app.js';
 

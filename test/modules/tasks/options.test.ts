@@ -12,7 +12,7 @@ import {
   TaskInfo,
   tasksToken,
 } from '../../../src/modules/tasks/task-decorators.js';
-import { idOf } from '../../../src/modules/tasks/task-id.js';
+import { idOf } from '../../../src/modules/tasks/calls/task-id.js';
 import type { TaskOptions } from '../../../src/modules/tasks/task-options.js';
 import type { TaskRef, Tasks } from '../../../src/modules/tasks/tasks.js';
 import { closeApps, EMBEDDED, startApp } from '../../support/tasks-app.js';

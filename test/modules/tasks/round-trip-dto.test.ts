@@ -31,7 +31,7 @@ import {
 import fc from 'fast-check';
 import type { EngineEvent } from '../../../src/engine/ports.js';
 import { TaskGuard } from '../../../src/modules/auth/task-guard.js';
-import { Delayable } from '../../../src/modules/tasks/delayable.js';
+import { Delayable } from '../../../src/modules/tasks/routes/delayable.js';
 import { TaskContext } from '../../../src/modules/tasks/task-context.js';
 import {
   Task,
