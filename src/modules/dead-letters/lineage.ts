@@ -113,7 +113,10 @@ export function lineageOf(
   const queueId = single(`${verified.headers}-queuename`) ?? '';
   const taskId = single(`${verified.headers}-taskname`) ?? '';
   return readLineage(single, {
-    uid: uidOfName(queueId, taskId),
+    // A digest that most tasks, which bring their own, need not be asked for.
+    get uid() {
+      return uidOfName(queueId, taskId);
+    },
     firstAttempt: verified.arrivedAt,
   });
 }
