@@ -117,8 +117,8 @@ export function readSettings(variables: Variables): Settings {
     queueName:
       env.matching(
         'QUEUE_NAME',
-        /^[A-Za-z0-9-]{1,100}$/,
-        'a queue id of 1 to 100 letters, digits and hyphens',
+        /^[A-Za-z0-9-]{1,88}$/,
+        'a queue id of 1 to 88 letters, digits and hyphens',
       ) ?? 'default',
     ...queuesFile(env),
     ...(serviceUrl === undefined ? {} : { serviceUrl }),

@@ -193,7 +193,7 @@ describe('names the variable, what was expected, and what came', () => {
     ],
     [
       { QUEUE_NAME: 'a_b' },
-      "QUEUE_NAME: expected a queue id of 1 to 100 letters, digits and hyphens, got 'a_b'",
+      "QUEUE_NAME: expected a queue id of 1 to 88 letters, digits and hyphens, got 'a_b'",
     ],
     [{ LOCATION: 'a/b' }, "LOCATION: expected a region such as 'us-central1', got 'a/b'"],
     [
