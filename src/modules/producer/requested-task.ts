@@ -9,6 +9,8 @@ import { taskName } from '../../engine/resource-name.js';
 import { MAX_TASK_SIZE } from '../../engine/task-size.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
+import { PARKING_ROOM } from '../dead-letters/dead-letter.js';
+import { lineageHeaders, newLineage } from '../dead-letters/lineage.js';
 import { DEADLINE_HEADER } from '../tasks/task-headers.js';
 import { inputSize, MOST_APP_ENGINE_DEADLINE, MOST_HTTP_DEADLINE } from '../tasks/task-limits.js';
 import type { ExternalPolicy } from './external-origins.js';
@@ -45,8 +47,8 @@ const EXTERNAL_FIELDS = ['url', ...SHARED_FIELDS];
 /** App Engine's rule for services and versions; instances are their numbers or names. */
 const APP_ENGINE_ID = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
-/** Room is left for what the service adds. */
-const MOST_BYTES = MAX_TASK_SIZE - 1024;
+/** Room is left for what the service adds, and for the reason that a dead letter is one. */
+const MOST_BYTES = { external: MAX_TASK_SIZE - 1024, ours: MAX_TASK_SIZE - PARKING_ROOM };
 
 /** @throws CloudTasksError, PayloadTooLargeException */
 export function appEngineTask(text: string, rules: RequestRules): CreateTaskRequest {
@@ -55,15 +57,16 @@ export function appEngineTask(text: string, rules: RequestRules): CreateTaskRequ
   const httpMethod = readMethod(fields, ['POST', 'PUT']);
   const dispatchDeadline = readDispatchDeadline(fields, MOST_APP_ENGINE_DEADLINE, '86415s');
   const { headers, ...body } = readPayload(fields, readHeaders(fields));
-  return createRequest(fields, rules, dispatchDeadline, {
-    appEngineHttpRequest: {
-      relativeUri: checkRelativeUri(relativeUri ?? '/tasks/example', ENQUEUING_PATHS),
-      appEngineRouting: readRouting(fields),
-      httpMethod,
-      headers: { ...headers, ...toldDeadline(dispatchDeadline) },
-      ...body,
-    },
-  });
+  const { request, firstAttempt } = createRequest(fields, rules, dispatchDeadline);
+  const lineage = lineageHeaders(newLineage(firstAttempt));
+  const appEngineHttpRequest = {
+    relativeUri: checkRelativeUri(relativeUri ?? '/tasks/example', ENQUEUING_PATHS),
+    appEngineRouting: readRouting(fields),
+    httpMethod,
+    headers: { ...headers, ...toldDeadline(dispatchDeadline), ...lineage },
+    ...body,
+  };
+  return fitting({ ...request, task: { ...request.task, appEngineHttpRequest } }, rules, 'ours');
 }
 
 /**
@@ -80,32 +83,29 @@ export function externalTask(
   const url = fields.required('url', "a URL such as 'https://api.example.com/hooks/1'");
   const httpMethod = readMethod(fields, ['POST', 'PUT', 'PATCH']);
   const dispatchDeadline = readDispatchDeadline(fields, MOST_HTTP_DEADLINE, '30m');
-  return createRequest(fields, rules, dispatchDeadline, {
-    httpRequest: {
-      ...externalTarget(url, policy, own),
-      httpMethod,
-      ...readPayload(fields, readHeaders(fields, ['user-agent'])),
-    },
-  });
+  const httpRequest = {
+    ...externalTarget(url, policy, own),
+    httpMethod,
+    ...readPayload(fields, readHeaders(fields, ['user-agent'])),
+  };
+  const { request } = createRequest(fields, rules, dispatchDeadline);
+  return fitting({ ...request, task: { ...request.task, httpRequest } }, rules, 'external');
 }
 
 function createRequest(
   fields: Fields,
   rules: RequestRules,
   dispatchDeadline: Duration | undefined,
-  target: TaskInput,
-): CreateTaskRequest {
+): { request: CreateTaskRequest; firstAttempt: Instant } {
   const parent = rules.queueName(readQueue(fields, rules.queue));
   const id = readTaskId(fields) ?? rules.taskId;
   const scheduleTime = readScheduleTime(fields, rules.now);
   const task: TaskInput = {
     ...(id === undefined ? {} : { name: taskName(parent, id) }),
-    ...target,
     ...(scheduleTime === undefined ? {} : { scheduleTime }),
     ...(dispatchDeadline === undefined ? {} : { dispatchDeadline }),
   };
-  checkSize(task, parent, rules.now);
-  return { parent, task };
+  return { request: { parent, task }, firstAttempt: scheduleTime ?? rules.now };
 }
 
 function readRouting(fields: Fields): AppEngineRouting {
@@ -119,14 +119,17 @@ function readRouting(fields: Fields): AppEngineRouting {
 }
 
 /** Told apart from other bad arguments, and before the backend is asked. */
-function checkSize(task: TaskInput, queue: string, now: Instant): void {
-  const size = inputSize(task, queue, now);
-  if (size > MOST_BYTES) {
-    throw new PayloadTooLargeException({
-      message: `payload: expected a task of at most ${MOST_BYTES} bytes with its headers, got ${size}.`,
-      field: 'payload',
-    });
-  }
+function fitting(
+  request: CreateTaskRequest,
+  { now }: RequestRules,
+  kind: keyof typeof MOST_BYTES,
+): CreateTaskRequest {
+  const size = inputSize(request.task, request.parent, now);
+  if (size <= MOST_BYTES[kind]) return request;
+  throw new PayloadTooLargeException({
+    message: `payload: expected a task of at most ${MOST_BYTES[kind]} bytes with its headers, got ${size}.`,
+    field: 'payload',
+  });
 }
 
 /** Without it a handler of ours would take the attempt for one of the default length. */

@@ -199,6 +199,20 @@ test('RetryLater makes a successor, due no sooner than asked, whose attempts cou
   expect(Buffer.from(next?.httpRequest?.body ?? []).toString()).toBe(JSON.stringify(MAIL));
 });
 
+test('what can neither be parked nor tried later stays where it is, and is tried again', async () => {
+  const { app, api, tasks, until, parked } = await start();
+  const graveyard = app.get(QueueBackend).queueName('mail-dead-letter');
+  await api.deleteQueue({ name: graveyard });
+  act = (call) => {
+    if (call === 1) throw new PermanentFailure('no such mailbox');
+  };
+  await tasks.send.delay(MAIL);
+  const ended = await until(2);
+  expect(ended.map(({ kind }) => kind)).toEqual(['failed', 'succeeded']);
+  expect(calls.map(({ retryCount }) => retryCount)).toEqual([0, 1]);
+  expect(await parked()).toEqual([]);
+});
+
 test('retryCount counts on over successors, and the last of maxAttempts parks', async () => {
   const { tasks, until, parked } = await start();
   act = (call) => {
