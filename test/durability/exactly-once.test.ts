@@ -9,8 +9,6 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, watch } from 'node:fs';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,6 +16,7 @@ import { MILLISECOND } from '../../src/engine/time.js';
 import type { RunningEngine } from '../../src/host/start-engine.js';
 import { startEngine } from '../../src/host/start-engine.js';
 import { lineageHeaders, newLineage } from '../../src/modules/dead-letters/lineage.js';
+import { freePort } from '../support/free-port.js';
 import { startPostgres, startRedis } from '../support/store-servers.js';
 import { seeds } from './rounds.js';
 
@@ -109,15 +108,6 @@ class Worker {
     child.kill('SIGKILL');
     await exited;
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }
 
 /** Two deliveries of each work, as the queue makes them when it missed an answer. */
