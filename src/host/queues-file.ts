@@ -7,7 +7,7 @@ import type { PlannedQueue, QueueSettings, QueuesPlan } from './queues-plan.js';
 import { readOwnForm } from './queues-own-form.js';
 import { readQueueYaml } from './queues-queue-yaml.js';
 import { readResources } from './queues-resources.js';
-import { parseYaml, placeOf } from './yaml-place.js';
+import { parseYaml, placeOf } from '../yaml-place.js';
 
 /** How each form is known, by the one key that only it has. */
 const FORMS = {

@@ -4,7 +4,7 @@ import { DAY, HOUR } from '../engine/time.js';
 import { readHttpTarget } from './queues-http-target.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
-import type { YamlPlace } from './yaml-place.js';
+import type { YamlPlace } from '../yaml-place.js';
 
 const SERVICE = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 const MOST_INT32 = 2 ** 31 - 1;

@@ -7,7 +7,7 @@ import type {
   RetryConfig,
 } from '../engine/cloud-tasks-api.js';
 import type { DurationText } from '../duration.js';
-import type { YamlPlace } from './yaml-place.js';
+import type { YamlPlace } from '../yaml-place.js';
 
 export interface QueuesPlan<Planned extends WantedQueue = WantedQueue> {
   readonly queues: readonly Planned[];

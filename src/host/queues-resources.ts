@@ -3,7 +3,7 @@ import { nearestName } from '../did-you-mean.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
 import { readSettings, SETTINGS, withoutEnd } from './queues-own-form.js';
-import type { YamlPlace } from './yaml-place.js';
+import type { YamlPlace } from '../yaml-place.js';
 
 const QUEUE_TYPE = 'cloud_tasks_queue';
 const NAME = /^[\w.-]{1,200}$/;

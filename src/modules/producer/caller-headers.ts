@@ -1,8 +1,7 @@
 /** Which headers a caller may give a task: well formed ones that don't say who it is or whence. */
 import { invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
-import { isReserved } from '../tasks/reserved-headers.js';
-import { isHeaderName, isHeaderValue } from '../tasks/task-headers.js';
+import { isHeaderName, isHeaderValue, isReserved } from '../../header-rules.js';
 import type { Fields } from './fields.js';
 import { unexpected } from './fields.js';
 import { describeJson } from './json-object.js';

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from 'node:http';
 import { invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
-import { isReserved } from './reserved-headers.js';
+import { isHeaderName, isHeaderValue, isReserved } from '../../header-rules.js';
 
 /** How long an attempt may take, in milliseconds; believed only of verified requests. */
 export const DEADLINE_HEADER = 'X-Tasks-Deadline';
@@ -12,10 +12,6 @@ export const MAX_ATTEMPTS_HEADER = 'X-Tasks-Max-Attempts';
 
 /** The work that a task is, where its maker has named it; believed like the deadline. */
 export const IDEMPOTENCY_HEADER = 'X-Tasks-Idempotency-Key';
-
-const NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-/** HTTP takes blanks at either end away, and what isn't ASCII arrives as each hop likes it. */
-const VALUE = /^(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?$/;
 
 /** Whether a request claims to come from a queue. */
 export function saysItIsATask({ headers }: Pick<IncomingMessage, 'headers'>): boolean {
@@ -27,14 +23,6 @@ export function maxAttemptsOf({ headersDistinct }: IncomingMessage): number | un
   const values = headersDistinct[MAX_ATTEMPTS_HEADER.toLowerCase()];
   const [text = ''] = values?.length === 1 ? values : [];
   return /^(?:-1|[1-9]\d{0,8})$/.test(text) ? Number(text) : undefined;
-}
-
-export function isHeaderName(name: string): boolean {
-  return NAME.test(name);
-}
-
-export function isHeaderValue(value: string): boolean {
-  return VALUE.test(value);
 }
 
 /**

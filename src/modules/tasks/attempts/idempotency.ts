@@ -5,7 +5,7 @@ import { invalidArgument } from '../../../engine/errors.js';
 import type { Duration } from '../../../engine/time.js';
 import { DAY, HOUR, SECOND } from '../../../engine/time.js';
 import { DEFAULT_LEASE } from '../../journal/exclusive-runs.js';
-import { isHeaderName } from '../task-headers.js';
+import { isHeaderName } from '../../../header-rules.js';
 import { refuseUnknown, shown } from '../unknown-option.js';
 
 /** Work that is done once, however often its task is delivered. Needs a store (option `store`). */

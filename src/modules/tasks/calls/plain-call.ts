@@ -4,7 +4,7 @@ import { invalidArgument } from '../../../engine/errors.js';
 import { printable } from '../../../printable.js';
 import { jsonText } from './json-body.js';
 import type { Identified } from './task-id.js';
-import { isHeaderValue } from '../task-headers.js';
+import { isHeaderValue } from '../../../header-rules.js';
 import { MOST_URL_LENGTH } from '../task-limits.js';
 import { refuseUnknown, shown } from '../unknown-option.js';
 

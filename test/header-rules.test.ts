@@ -1,6 +1,6 @@
 /** Which headers nobody may give a task, in code and at the endpoints. */
 import { describe, expect, test } from '@jest/globals';
-import { isReserved } from '../../../src/modules/tasks/reserved-headers.js';
+import { isReserved } from '../src/header-rules.js';
 
 describe.each(['code', 'caller'] as const)('by %s', (by) => {
   test.each([

@@ -1,12 +1,12 @@
 /** A value in a YAML file, or in options, that knows its place, so that an error can say where it is. */
 import type { Node, Pair } from 'yaml';
 import { Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
-import { nearestName } from '../did-you-mean.js';
-import type { CloudTasksError } from '../engine/errors.js';
-import { invalidArgument } from '../engine/errors.js';
-import type { Duration } from '../engine/time.js';
-import { DAY, HOUR, MILLISECOND, MINUTE, SECOND } from '../engine/time.js';
-import { printable } from '../printable.js';
+import { nearestName } from './did-you-mean.js';
+import type { CloudTasksError } from './engine/errors.js';
+import { invalidArgument } from './engine/errors.js';
+import type { Duration } from './engine/time.js';
+import { DAY, HOUR, MILLISECOND, MINUTE, SECOND } from './engine/time.js';
+import { printable } from './printable.js';
 
 const UNITS: Readonly<Record<string, Duration>> = {
   ms: MILLISECOND,
