@@ -1,5 +1,5 @@
 /** The whole app in this process: a real server on loopback, the engine in memory. */
-import type { INestApplication } from '@nestjs/common';
+import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { request } from 'undici';
 import { AppModule, currentTask } from '../../src/app.module.js';
@@ -32,6 +32,7 @@ export class TestApp {
     variables: Readonly<Record<string, string>> = {},
     limits: Partial<ServerLimits> = {},
     changes: Partial<Settings> = {},
+    more: ModuleMetadata = {},
   ): Promise<TestApp> {
     const lines: Record<string, unknown>[] = [];
     const waiting: (() => void)[] = [];
@@ -40,7 +41,10 @@ export class TestApp {
       for (const check of [...waiting]) check();
     };
     const read = readSettings({ DATA_DIR: ':memory:', ENGINE_PORT: '0', PORT: '0', ...variables });
-    const module = await Test.createTestingModule({ imports: [AppModule] })
+    const module = await Test.createTestingModule({
+      ...more,
+      imports: [AppModule, ...(more.imports ?? [])],
+    })
       .overrideProvider(settings.KEY)
       .useValue({ ...read, ...changes, backend: { ...read.backend, thread: 'same' } })
       .compile();

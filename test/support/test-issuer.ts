@@ -13,6 +13,8 @@ export class TestIssuer {
   readonly first = new SigningKey('key-1');
   /** Published next, or never. */
   readonly second = new SigningKey('key-2');
+  /** In the place of Identity-Aware Proxy's; always published, at an address of its own. */
+  readonly proxy = new SigningKey('proxy-key', 'ES256');
   published: readonly SigningKey[] = [this.first];
   /** How often the keys were asked for. */
   fetches = 0;
@@ -35,6 +37,10 @@ export class TestIssuer {
 
   get jwksUrl(): string {
     return `${this.url}/keys`;
+  }
+
+  get proxyKeysUrl(): string {
+    return `${this.url}/proxy-keys`;
   }
 
   /** Claims that are good at `now`, in seconds. */
@@ -62,7 +68,8 @@ export class TestIssuer {
       return;
     }
     response.setHeader('Cache-Control', 'public, max-age=3600');
-    response.end(JSON.stringify({ keys: this.published.map((key) => key.jwk) }));
+    const keys = request.url === '/proxy-keys' ? [this.proxy] : this.published;
+    response.end(JSON.stringify({ keys: keys.map((key) => key.jwk) }));
   }
 }
 
@@ -71,18 +78,30 @@ export class SigningKey {
   readonly publicPem: string;
   private readonly privateKey: KeyObject;
 
-  constructor(readonly id: string) {
-    const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
+  constructor(
+    readonly id: string,
+    private readonly algorithm: 'RS256' | 'ES256' = 'RS256',
+  ) {
+    const { privateKey, publicKey } =
+      algorithm === 'RS256'
+        ? generateKeyPairSync('rsa', { modulusLength: 2048 })
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' });
     this.privateKey = privateKey;
     this.publicPem = publicKey.export({ type: 'spki', format: 'pem' }).toString();
-    this.jwk = { ...publicKey.export({ format: 'jwk' }), kid: id, alg: 'RS256', use: 'sig' };
+    this.jwk = { ...publicKey.export({ format: 'jwk' }), kid: id, alg: algorithm, use: 'sig' };
   }
 
-  /** Signed RS256 whatever the header says; by hand, since a library would refuse most of it. */
+  /** Signed with its algorithm whatever the header says; by hand, since a library would refuse. */
   sign(claims: unknown, header: Claims = {}): string {
-    const text = `${encode({ alg: 'RS256', typ: 'JWT', kid: this.id, ...header })}.${encode(claims)}`;
-    const signature = createSign('sha256').update(text).sign(this.privateKey, 'base64url');
-    return `${text}.${signature}`;
+    const full = { alg: this.algorithm, typ: 'JWT', kid: this.id, ...header };
+    return this.signText(`${encode(full)}.${encode(claims)}`);
+  }
+
+  /** @param text what a signature covers: header and claims, whatever they are */
+  signText(text: string): string {
+    // JOSE writes the two numbers of an elliptic signature side by side.
+    const key = { key: this.privateKey, dsaEncoding: 'ieee-p1363' } as const;
+    return `${text}.${createSign('sha256').update(text).sign(key, 'base64url')}`;
   }
 }
 
