@@ -10,7 +10,7 @@ export interface AbuseRun {
    * @returns a line of figures
    * @throws Error of the first case that got through, with its index and what was sent
    */
-  run(this: void, count: number, seed: number): Promise<string>;
+  readonly run: (count: number, seed: number) => Promise<string>;
 }
 
 /** Loaded one by one, each when it is run. */
