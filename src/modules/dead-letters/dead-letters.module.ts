@@ -60,7 +60,7 @@ export class DeadLettersModule implements OnApplicationBootstrap, OnModuleDestro
   }
 
   private renewAfter(wait: Duration): void {
-    this.timer = this.clock.at(this.clock.now() + wait, () => {
+    this.timer = this.clock.after(wait, () => {
       this.renewAfter(RENEWAL_INTERVAL);
       void this.renew();
     });

@@ -36,9 +36,7 @@ export class Readiness {
 
   private async askEngine(): Promise<string | undefined> {
     const silence = Promise.withResolvers<string>();
-    const timer = this.clock.at(this.clock.now() + PATIENCE, () =>
-      silence.resolve('The engine does not answer.'),
-    );
+    const timer = this.clock.after(PATIENCE, () => silence.resolve('The engine does not answer.'));
     const answer = this.api.listQueues({ parent: this.backend.location, pageSize: 1 }).then(
       () => undefined,
       () => 'The engine fails.',

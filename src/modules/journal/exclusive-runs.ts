@@ -113,7 +113,7 @@ export class ExclusiveRuns {
       } catch (error) {
         if (this.clock.now() + PAUSE >= lease.until) throw error;
         await new Promise<void>((resolve) => {
-          this.clock.at(this.clock.now() + PAUSE, resolve);
+          this.clock.after(PAUSE, resolve);
         });
         continue;
       }
@@ -151,7 +151,7 @@ class RenewedLease {
   }
 
   private next(): Timer {
-    return this.clock.at(this.clock.now() + this.length / 3, () => void this.renew());
+    return this.clock.after(this.length / 3, () => void this.renew());
   }
 
   private async renew(): Promise<void> {

@@ -168,7 +168,7 @@ export class Payloads implements OnModuleInit, OnApplicationBootstrap, OnModuleD
   }
 
   private clearAfter(wait: Duration): void {
-    this.timer = this.clock.at(this.clock.now() + wait, () => {
+    this.timer = this.clock.after(wait, () => {
       this.clearAfter(CLEARING_INTERVAL);
       void this.clear();
     });

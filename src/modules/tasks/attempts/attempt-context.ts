@@ -90,7 +90,8 @@ function newSignal(
   const told = headersDistinct[DEADLINE_HEADER.toLowerCase()];
   const milliseconds = wholeNumber(told?.length === 1 ? told[0] : undefined);
   const deadline = milliseconds === undefined ? DEFAULT_HTTP_DEADLINE : milliseconds * MILLISECOND;
-  const timer = clock.at(arrivedAt + deadline - WARNING, () =>
+  // Whatever the wall clock is set to while the handler works.
+  const timer = clock.after(deadline - WARNING - (clock.now() - arrivedAt), () =>
     controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.')),
   );
   response.once('close', () => {

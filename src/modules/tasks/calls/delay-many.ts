@@ -120,7 +120,7 @@ export class ManySender {
 
   private wait(duration: Duration): Promise<void> {
     return new Promise((resolve) => {
-      this.clock.at(this.clock.now() + Math.round(duration), resolve);
+      this.clock.after(Math.round(duration), resolve);
     });
   }
 }

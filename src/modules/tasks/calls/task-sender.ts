@@ -83,7 +83,7 @@ export class TaskSender {
   ): Promise<Result> {
     if (limit === undefined) return work();
     const late = Promise.withResolvers<never>();
-    const timer = this.clock.at(this.clock.now() + limit, () => {
+    const timer = this.clock.after(limit, () => {
       const message = `createTimeout: no answer within ${limit / MILLISECOND} ms; the task may have been created.`;
       late.reject(new CloudTasksError('DEADLINE_EXCEEDED', message, { field: 'createTimeout' }));
     });
