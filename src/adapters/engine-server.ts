@@ -164,6 +164,10 @@ export class EngineServer {
       return failure(403, 'PERMISSION_DENIED', 'This engine is not for pages of other sites.');
     }
     if (!this.routes) return failure(503, 'UNAVAILABLE', 'The engine is starting.');
+    // Node drops the headers beyond the limit without a word: what is left may not be the request.
+    if (request.rawHeaders.length >= 2 * MOST_HEADERS) {
+      return failure(431, 'INVALID_ARGUMENT', `Send fewer than ${MOST_HEADERS} headers.`);
+    }
     const { method = '', url = '' } = request;
     const [path = ''] = url.split('?', 1);
     const methods = this.routes.get(path);

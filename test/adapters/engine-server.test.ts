@@ -234,6 +234,16 @@ describe('what is not for this server', () => {
     expect(await raw(bytes)).toMatch(/^(HTTP\/1.1 4\d\d |$)/);
   });
 
+  test('so many headers that some may have been dropped are answered 431', async () => {
+    const head = (count: number) => {
+      const more = Array.from({ length: count - 2 }, (_, index) => `A${index}: b\r\n`).join('');
+      return `GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n${more}\r\n`;
+    };
+    expect(await raw(head(99))).toMatch(/^HTTP\/1.1 200 /);
+    expect(await raw(head(100))).toMatch(/^HTTP\/1.1 431 /);
+    expect(await raw(head(500))).toMatch(/^HTTP\/1.1 431 /);
+  });
+
   test('an absolute URL is not followed', async () => {
     const bytes =
       'GET http://evil.example/healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';

@@ -1,5 +1,5 @@
 /** Answers whether the process lives, and whether it should be sent work. */
-import { Controller, Get, Header, ServiceUnavailableException } from '@nestjs/common';
+import { Controller, Get, ServiceUnavailableException } from '@nestjs/common';
 import { Readiness } from './readiness.js';
 
 @Controller()
@@ -7,13 +7,11 @@ export class HealthController {
   constructor(private readonly readiness: Readiness) {}
 
   @Get('healthz')
-  @Header('Cache-Control', 'no-store')
   live(): object {
     return { status: 'ok' };
   }
 
   @Get('readyz')
-  @Header('Cache-Control', 'no-store')
   async ready(): Promise<object> {
     const obstacle = await this.readiness.obstacle();
     if (obstacle !== undefined) throw new ServiceUnavailableException(obstacle);
