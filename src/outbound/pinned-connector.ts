@@ -1,0 +1,133 @@
+/** Opens the connections of calls: looks the name up, judges every address, connects to one of those. */
+import { Resolver } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import type { SecureContextOptions } from 'node:tls';
+import { buildConnector } from 'undici';
+import { isLoopback } from '../loopback.js';
+import { isLoopbackAddress, isPublicAddress, isSameAddress } from './address-policy.js';
+import { OutboundError } from './outbound-error.js';
+
+/** All addresses of a host's name, IPv4 first; rejects with a code when there are none. */
+export type Resolve = (hostname: string) => Promise<readonly string[]>;
+
+export interface ConnectorOptions {
+  /** Default: DNS, 5 s and two tries; never the machine's hosts file. */
+  readonly resolve?: Resolve | undefined;
+  /** Whether loopback hosts may be called, at loopback addresses alone. */
+  readonly loopback: boolean;
+  /** Trusted besides the usual authorities, in PEM. */
+  readonly ca?: SecureContextOptions['ca'];
+}
+
+/** Each address gets this long; a call's own deadline is on top. */
+const CONNECT_LIMIT_MS = 5_000;
+/** How many addresses of one name are tried, one after another. */
+const MOST_ADDRESSES = 3;
+
+/** Networks cut connections that are idle for ten minutes; a probe a half-minute keeps them. */
+const PROBE_MS = 30_000;
+
+/**
+ * undici asks a connector for every new socket, and so is every address judged at the moment it is
+ * used: what the name meant when the URL was permitted doesn't count. A socket that is kept for the
+ * next call stays where it is. Literal addresses, which a custom `lookup` never sees, come through
+ * here as well.
+ */
+export function pinnedConnector(options: ConnectorOptions): buildConnector.connector {
+  const { resolve = dnsResolve(), loopback, ca } = options;
+  const connect = buildConnector({
+    allowH2: false,
+    timeout: CONNECT_LIMIT_MS,
+    keepAlive: true,
+    keepAliveInitialDelay: PROBE_MS,
+    ...(ca === undefined ? {} : { ca }),
+  });
+  return (target, callback) => {
+    permittedAddresses(target.hostname, resolve, loopback).then(
+      (addresses) => connectToOne(connect, target, addresses, callback),
+      (error: unknown) => callback(error as Error, null),
+    );
+  };
+}
+
+async function permittedAddresses(
+  hostname: string,
+  resolve: Resolve,
+  loopback: boolean,
+): Promise<readonly string[]> {
+  const staysHere = loopback && isLoopback(hostname);
+  const addresses = await addressesOf(hostname, resolve, staysHere);
+  const mine = ownAddresses();
+  const isAllowed = (address: string) =>
+    staysHere
+      ? isLoopbackAddress(address)
+      : isPublicAddress(address) && !mine.some((own) => isSameAddress(own, address));
+  const bad = addresses.find((address) => !isAllowed(address));
+  if (bad !== undefined) {
+    throw new OutboundError('refused', false, `${hostname} is at ${bad}, which may not be called`);
+  }
+  return addresses;
+}
+
+async function addressesOf(
+  hostname: string,
+  resolve: Resolve,
+  staysHere: boolean,
+): Promise<readonly string[]> {
+  if (isIP(hostname) !== 0) return [hostname];
+  // Where a server on this machine listens is not for a name server to say.
+  if (staysHere) return ['127.0.0.1', '::1'];
+  const addresses = await resolve(hostname);
+  if (addresses.length === 0) throw Object.assign(new Error('no address'), { code: 'ENODATA' });
+  return addresses;
+}
+
+/** The name stays: in `Host`, for TLS, and in the certificate. */
+function connectToOne(
+  connect: buildConnector.connector,
+  target: buildConnector.Options,
+  [address, ...others]: readonly string[],
+  callback: buildConnector.Callback,
+): void {
+  if (address === undefined) return;
+  const { hostname, protocol } = target;
+  const isNamed = protocol === 'https:' && isIP(hostname) === 0;
+  const { servername: _, ...rest } = target;
+  const pinned = { ...rest, hostname: address, ...(isNamed ? { servername: hostname } : {}) };
+  connect(pinned, (...result) => {
+    const left = others.slice(0, MOST_ADDRESSES - 1);
+    if (result[0] === null || left.length === 0) callback(...result);
+    else connectToOne(connect, target, left, callback);
+  });
+}
+
+/** A call to one of these would come back to this machine. */
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((found = []) =>
+    found.map(({ address }) => address),
+  );
+}
+
+/** Asks once at a time for a name, however many sockets are opened to it. */
+function dnsResolve(): Resolve {
+  const asked = new Map<string, Promise<readonly string[]>>();
+  return (hostname) => {
+    const answer = asked.get(hostname) ?? ask(hostname).finally(() => asked.delete(hostname));
+    asked.set(hostname, answer);
+    return answer;
+  };
+}
+
+async function ask(hostname: string): Promise<string[]> {
+  const resolver = new Resolver({ timeout: 5_000, tries: 2 });
+  const [v4, v6] = await Promise.allSettled([
+    resolver.resolve4(hostname),
+    resolver.resolve6(hostname),
+  ]);
+  if (v4.status === 'rejected' && v6.status === 'rejected') throw v4.reason;
+  return [
+    ...(v4.status === 'fulfilled' ? v4.value : []),
+    ...(v6.status === 'fulfilled' ? v6.value : []),
+  ];
+}
