@@ -4,7 +4,7 @@
 /** From the bottom up: a module may import those of the floors below its own. */
 const FLOORS = [
   ['cloud-tasks'],
-  ['auth'],
+  ['auth', 'outbound'],
   ['journal', 'payloads'],
   ['dead-letters'],
   ['tasks'],
@@ -38,8 +38,8 @@ const rings = [
   {
     name: 'only-modules-and-entries-know-nest',
     comment:
-      'Adapters and host also serve the command line and the worker thread, where there is no Nest; loading it there would cost start-up time and tie the engine to a framework version.',
-    from: { path: '^src/(adapters|host)/' },
+      'Adapters, host and outbound also serve the command line and the worker thread, where there is no Nest; loading it there would cost start-up time and tie the engine to a framework version.',
+    from: { path: '^src/(adapters|host|outbound)/' },
     to: { path: NEST },
   },
   {
@@ -77,6 +77,27 @@ const rings = [
       'The host puts the engine together for the app, the command line and the tests alike, so it can belong to none of them.',
     from: { path: '^src/host/' },
     to: { path: '^src/', pathNot: ['^src/(host|engine|adapters)/', PLAIN] },
+  },
+  {
+    name: 'outbound-knows-no-other-ring',
+    comment:
+      'Which URL may be called, and by which connection, is read and tested as one small thing. If it knew who calls, each caller could get an exception of its own.',
+    from: { path: '^src/outbound/' },
+    to: { path: '^src/', pathNot: ['^src/(outbound|engine)/', PLAIN] },
+  },
+  {
+    name: 'outbound-knows-the-engine-by-its-types',
+    comment:
+      'Calls go out where no engine runs, too. Of it they need the clock, as a type, and as values the words that all share: errors and units of time.',
+    from: { path: '^src/outbound/' },
+    to: { path: '^src/engine/', pathNot: SHARED_WORDS, dependencyTypesNot: ['type-only'] },
+  },
+  {
+    name: 'modules-call-out-through-outbound',
+    comment:
+      'A module that had an HTTP client of its own would be a way around the rules for URLs, addresses and headers: ask OutboundPolicy, and call with OutboundClient.',
+    from: { path: '^src/modules/' },
+    to: { path: '(^|/)node_modules/(undici|axios|got|node-fetch)/' },
   },
   {
     name: 'modules-do-not-know-adapters',
