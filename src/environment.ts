@@ -71,7 +71,7 @@ export class Environment {
   }
 
   refuse(name: SettingName, expected: string, came = this.text(name)): never {
-    throw new SettingsError(`${name}: expected ${expected}, got ${this.shown(name, came)}`);
+    throw new SettingsError(`${name}: expected ${expected}, got ${this.shown(name, came)}`, name);
   }
 
   private shown(name: SettingName, came: string | undefined): string {

@@ -7,6 +7,14 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 /** A setting that the app can't start with: its name, what was expected, what came. */
 export class SettingsError extends Error {
   override readonly name = 'SettingsError';
+
+  /** @param setting the variable at fault */
+  constructor(
+    message: string,
+    readonly setting: string,
+  ) {
+    super(message);
+  }
 }
 
 /** All that the app reads; docs/settings.md tells about each. */
@@ -46,7 +54,7 @@ export function refuseUnknownNames(variables: Variables): void {
   for (const [name, value] of Object.entries(variables)) {
     if (!value) continue;
     if ((NOT_YET as readonly string[]).includes(name)) {
-      throw new SettingsError(`${name} is not supported by this version: leave it out`);
+      throw new SettingsError(`${name} is not supported by this version: leave it out`, name);
     }
     if (known.includes(name) || OTHERS.test(name)) continue;
     if (NEIGHBOUR.test(name) || NEIGHBOUR_ADDRESS.test(value)) continue;
@@ -54,7 +62,10 @@ export function refuseUnknownNames(variables: Variables): void {
     const nearest = MISTAKEN[name] ?? (name.length > 6 ? nearestName(name, known, 10) : undefined);
     if (nearest !== undefined || OURS.test(name)) {
       const hint = nearest === undefined ? '' : `, did you mean ${nearest}?`;
-      throw new SettingsError(`${printable(name)} is not a setting${hint || ': leave it out'}`);
+      throw new SettingsError(
+        `${printable(name)} is not a setting${hint || ': leave it out'}`,
+        name,
+      );
     }
   }
 }

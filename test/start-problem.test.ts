@@ -46,7 +46,7 @@ describe('an address that can’t be had', () => {
 });
 
 test.each([
-  new SettingsError('PORT: expected a\n\u001b[31mport'),
+  new SettingsError('PORT: expected a\n\u001b[31mport', 'PORT'),
   new CloudTasksError('INVALID_ARGUMENT', 'PORT: expected a\n\u001b[31mport'),
 ])('what is ours is one line, in which nothing acts: %p', (error) => {
   expect(startProblem(error)).toBe('PORT: expected a\\n\\u001b[31mport');

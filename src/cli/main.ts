@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { deadLettersCommand } from './dead-letters.js';
+import { doctorCommand } from './doctor.js';
 import { engineCommand } from './engine.js';
 import { keysCommand } from './keys.js';
 import { queuesCommand } from './queues.js';
@@ -17,6 +18,7 @@ const program = new Command('nest-cloud-tasks')
   .showHelpAfterError()
   .addCommand(engineCommand())
   .addCommand(deadLettersCommand())
+  .addCommand(doctorCommand())
   .addCommand(keysCommand())
   .addCommand(queuesCommand());
 
