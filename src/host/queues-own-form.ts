@@ -4,6 +4,7 @@ import { DAY, HOUR } from '../engine/time.js';
 import { readHttpTarget } from './queues-http-target.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
+import { checkServices } from './services-form.js';
 import type { YamlPlace } from '../yaml-place.js';
 
 const SERVICE = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
@@ -57,9 +58,12 @@ const GROUPS = [
   'stackdriverLoggingConfig',
 ] as const;
 
-/** @param root a map with `queues`, in a file or in options */
+/** @param root a map with `queues`, in a file or in options; `services` beside them is Terraform's */
 export function readOwnForm(root: YamlPlace): QueuesPlan<PlannedQueue> {
-  const queues = root.fields(['queues']).get('queues') ?? root.refuse('queues:');
+  const fields = root.fields(['queues', 'services']);
+  const queues = fields.get('queues') ?? root.refuse('queues:');
+  const services = fields.get('services');
+  if (services) checkServices(services);
   return {
     queues: queues.isNothing ? [] : queues.entries().map(([id, place]) => readQueue(id, place)),
     notApplied: [],

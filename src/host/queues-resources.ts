@@ -3,9 +3,11 @@ import { nearestName } from '../did-you-mean.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
 import { readSettings, SETTINGS, withoutEnd } from './queues-own-form.js';
+import { checkCloudRun } from './services-form.js';
 import type { YamlPlace } from '../yaml-place.js';
 
 const QUEUE_TYPE = 'cloud_tasks_queue';
+const SERVICE_TYPE = 'cloud_run';
 const NAME = /^[\w.-]{1,200}$/;
 
 /** Everything else belongs to other tools, and is theirs to judge. */
@@ -23,6 +25,8 @@ export function readResources(root: YamlPlace): QueuesPlan<PlannedQueue> {
     } else if (nearestName(type, [QUEUE_TYPE])) {
       throw typePlace.error(`not a type of resource, did you mean ${QUEUE_TYPE}?`);
     } else {
+      const config = fields.get('config');
+      if (type === SERVICE_TYPE && config) checkCloudRun(config);
       const id = (fields.get('name') ?? fields.get('id'))?.text(NAME, 'a name') ?? place.path;
       notApplied.push(`${id}, a ${type} (${place.where})`);
     }

@@ -513,6 +513,30 @@ describe('what is wrong is named with its line, its field, what was expected and
       'resources:\n- type: cloud_tasks_queue\n  name: a\n  provider: aws',
       "q.yaml:4: resources[0].provider: expected 'gcp', got 'aws'",
     ],
+    [
+      'resources:\n- type: cloud_run\n  name: a\n  config:\n    min_instance: 3',
+      'q.yaml:5: resources[0].config.min_instance: not a field here, did you mean min_instances?',
+    ],
+    [
+      'resources:\n- type: cloud_run\n  name: a\n  config:\n    timeout: 10m',
+      "q.yaml:5: resources[0].config.timeout: expected whole seconds from 1 to 3600, without a unit, got '10m'",
+    ],
+    [
+      'queues:\nservices:\n  worker:\n    memory: 1GB',
+      "q.yaml:4: services.worker.memory: expected a size such as '512Mi' or '1Gi', got '1GB'",
+    ],
+    [
+      'queues:\nservices:\n  worker:\n    timeout: 600',
+      "q.yaml:4: services.worker.timeout: expected whole seconds up to '1h', got 600",
+    ],
+    [
+      'queues:\nservices:\n  worker:\n    minInstances: 3\n    maxInstances: 2',
+      'q.yaml:4: services.worker.minInstances: expected at most maxInstances, which is 2, got 3',
+    ],
+    [
+      'queues:\nservices:\n  workers: {}',
+      'q.yaml:3: services.workers: not a field here, did you mean worker?',
+    ],
   ])('%j', (content, message) => {
     let came: unknown;
     try {
