@@ -54,6 +54,12 @@ export class Fields {
     return value;
   }
 
+  /** These fields, those that came, as a JSON object: each value as the text it came in. */
+  only(names: readonly string[]): string {
+    const given = names.filter((name) => this.values.has(name));
+    return `{${given.map((name) => `${JSON.stringify(name)}:${this.json(name) ?? ''}`).join(',')}}`;
+  }
+
   /** An object's fields, each value as its JSON text. */
   object(name: string, expected: string): ReadonlyMap<string, string> | undefined {
     const json = this.values.get(name);

@@ -33,6 +33,19 @@ export function checkQueue(request: object, queue: string): void {
   if (scopes?.queues && !scopes.queues.includes(queue)) deny('queue', 'this queue');
 }
 
+/**
+ * Refuses a task for one of this app's handlers that the caller may not make.
+ *
+ * @param path the handler's
+ * @throws CloudTasksError PERMISSION_DENIED, naming the queue where that is the reason
+ */
+export function checkHandler(request: object, queue: string, path: string): void {
+  checkQueue(request, queue);
+  const { tasks } = callerOf(request).scopes ?? {};
+  if (!tasks || tasks.includes(path)) return;
+  throw new CloudTasksError('PERMISSION_DENIED', `This caller may not enqueue ${path}.`);
+}
+
 function callerOf(request: object): ProducerCaller {
   const caller = callers.get(request);
   if (!caller) throw new CloudTasksError('PERMISSION_DENIED', 'Nobody has checked who calls.');

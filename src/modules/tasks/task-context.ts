@@ -9,6 +9,11 @@ export class TaskContext {
   readonly queue: string;
   /** Empty like `queue`. */
   readonly taskId: string;
+  /**
+   * The same for all deliveries of one piece of work, its successors after a `RetryLater` or a
+   * redrive included, and for no other work: of 16 to 64 letters, digits, `-` and `_`.
+   */
+  readonly uid: string;
   /** Earlier attempts, whatever became of them; 0 at the first. */
   readonly retryCount: number;
   /** Earlier attempts that were answered; App Engine counts every answer, HTTP none of 5xx. */
@@ -45,10 +50,11 @@ export class TaskContext {
       | 'retryReason'
       | 'signal'
     > &
-      Partial<Pick<TaskContext, 'fence'>>,
+      Partial<Pick<TaskContext, 'uid' | 'fence'>>,
   ) {
     this.queue = facts.queue;
     this.taskId = facts.taskId;
+    this.uid = facts.uid ?? '';
     this.retryCount = facts.retryCount;
     this.executionCount = facts.executionCount;
     this.scheduledAt = facts.scheduledAt;

@@ -85,6 +85,8 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
     HandlerRuns,
     OutcomeRecorder,
     TaskStatuses,
+    HandlerTarget,
+    TaskSender,
     DelayedCalls,
     TaskProducer,
   ],

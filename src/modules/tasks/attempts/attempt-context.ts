@@ -40,10 +40,11 @@ function read(
     return values?.length === 1 ? values[0] : undefined;
   };
   const count = (name: string) => wholeNumber(header(name));
-  const { earlierAttempts } = lineageOf({ headersDistinct: headers }, verified);
+  const { uid, earlierAttempts } = lineageOf({ headersDistinct: headers }, verified);
   return new TaskContext({
     queue: header('queuename') ?? '',
     taskId: header('taskname') ?? '',
+    uid,
     retryCount: (count('taskretrycount') ?? 0) + earlierAttempts,
     executionCount: count('taskexecutioncount') ?? 0,
     scheduledAt: new Date(scheduleTime(header('tasketa')) ?? verified.arrivedAt / MILLISECOND),

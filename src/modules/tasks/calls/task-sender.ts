@@ -1,6 +1,6 @@
 /** Makes a task of a call and creates it: its name, its time, its size, what a duplicate means. */
 import { Inject, Injectable } from '@nestjs/common';
-import type { CloudTasksApi, TaskInput } from '../../../engine/cloud-tasks-api.js';
+import type { CloudTasksApi, Task, TaskInput } from '../../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../../engine/errors.js';
 import type { Clock } from '../../../engine/ports.js';
 import { shortId, taskName } from '../../../engine/resource-name.js';
@@ -28,6 +28,21 @@ export interface OutgoingCall extends Identified {
   largest(part: 'url' | 'body'): string;
 }
 
+/** A call after its hooks, with what is decided of its task. */
+interface Draft {
+  readonly call: OutgoingCall;
+  readonly changes: HookChanges;
+  readonly options: BaseOptions;
+  /** The queue's full name. */
+  readonly queue: string;
+  readonly now: Instant;
+  /** The task's full name; absent, the backend makes one. */
+  readonly name: string | undefined;
+  readonly scheduleTime: Instant | undefined;
+  /** When the first attempt is. */
+  readonly due: Instant;
+}
+
 @Injectable()
 export class TaskSender {
   constructor(
@@ -40,41 +55,61 @@ export class TaskSender {
 
   /** @throws CloudTasksError */
   async send(call: OutgoingCall, asked: BaseOptions): Promise<TaskRef> {
-    const changes = new HookChanges(call, asked);
-    await this.hooks.beforeCreate(asked.hooks, changes);
-    const { options } = changes;
-    const { taskId, createTimeout } = options;
-    const queue = this.backend.queueName(options.queue);
-    const now = this.clock.now();
-    const scheduleTime = firstAttempt(options.when, now);
-    const name = taskId === undefined ? undefined : taskName(queue, idOf(taskId, call, now));
+    const draft = await this.draft(call, asked);
+    const { options, name, due } = draft;
     try {
-      const created = await this.within(createTimeout, async () => {
-        const task: TaskInput = {
-          ...(name === undefined ? {} : { name }),
-          ...withLineage(changes.apply(await call.target()), call, scheduleTime ?? now),
-          ...(scheduleTime === undefined ? {} : { scheduleTime }),
-          ...(options.dispatchDeadline === undefined
-            ? {}
-            : { dispatchDeadline: options.dispatchDeadline }),
-        };
-        const { isOurs = false } = call;
-        const fitting = await this.fitting.fit(task, {
-          queue,
-          now,
-          isOurs,
-          largest: (part) => call.largest(part),
-        });
-        return this.api.createTask({ parent: queue, task: fitting });
-      });
+      const created = await this.carryOut(draft);
       return refOf(created.name, options.queue, created.scheduleTime);
     } catch (error) {
       const ignored = options.onDuplicate === 'ignore' && name !== undefined;
       if (!ignored || !(error instanceof CloudTasksError) || error.code !== 'ALREADY_EXISTS') {
         throw error;
       }
-      return { ...refOf(name, options.queue, scheduleTime ?? now), duplicate: true };
+      return { ...refOf(name, options.queue, due), duplicate: true };
     }
+  }
+
+  /**
+   * The same for whoever wants to know all of the task: a duplicate is always an error.
+   *
+   * @throws CloudTasksError
+   */
+  async create(call: OutgoingCall, asked: BaseOptions): Promise<Task> {
+    return this.carryOut(await this.draft(call, asked));
+  }
+
+  private async draft(call: OutgoingCall, asked: BaseOptions): Promise<Draft> {
+    const changes = new HookChanges(call, asked);
+    await this.hooks.beforeCreate(asked.hooks, changes);
+    const { options } = changes;
+    const { taskId } = options;
+    const queue = this.backend.queueName(options.queue);
+    const now = this.clock.now();
+    const scheduleTime = firstAttempt(options.when, now);
+    const name = taskId === undefined ? undefined : taskName(queue, idOf(taskId, call, now));
+    return { call, changes, options, queue, now, name, scheduleTime, due: scheduleTime ?? now };
+  }
+
+  private carryOut(draft: Draft): Promise<Task> {
+    const { call, changes, options, queue, now, name, scheduleTime, due } = draft;
+    return this.within(options.createTimeout, async () => {
+      const task: TaskInput = {
+        ...(name === undefined ? {} : { name }),
+        ...withLineage(changes.apply(await call.target()), call, due),
+        ...(scheduleTime === undefined ? {} : { scheduleTime }),
+        ...(options.dispatchDeadline === undefined
+          ? {}
+          : { dispatchDeadline: options.dispatchDeadline }),
+      };
+      const { isOurs = false } = call;
+      const fitting = await this.fitting.fit(task, {
+        queue,
+        now,
+        isOurs,
+        largest: (part) => call.largest(part),
+      });
+      return this.api.createTask({ parent: queue, task: fitting });
+    });
   }
 
   private async within<Result>(

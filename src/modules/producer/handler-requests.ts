@@ -1,0 +1,161 @@
+/** Answers a request that enqueues work for one of the app's own handlers. */
+import { Inject, Injectable } from '@nestjs/common';
+import type { Request } from 'express';
+import type { DurationText } from '../../duration.js';
+import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
+import { CloudTasksError } from '../../engine/errors.js';
+import type { Clock } from '../../engine/ports.js';
+import { taskName } from '../../engine/resource-name.js';
+import { MILLISECOND } from '../../engine/time.js';
+import { printable } from '../../printable.js';
+import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { IdempotencyKeys } from '../journal/idempotency-keys.js';
+import { HandlerTarget } from '../tasks/calls/handler-target.js';
+import type { OutgoingCall } from '../tasks/calls/task-sender.js';
+import { TaskSender } from '../tasks/calls/task-sender.js';
+import { HandlerRoutes } from '../tasks/routes/handler-routes.js';
+import { findHandler } from '../tasks/routes/named-handler.js';
+import type { TaskOptions } from '../tasks/task-options.js';
+import { mergeOptions, readTaskOptions } from '../tasks/task-options.js';
+import type { EnqueuedTask } from './enqueued-task.js';
+import { inOurWords, madeBefore, shown } from './enqueued-task.js';
+import { Fields, unexpected } from './fields.js';
+import { parseInstant } from './instant-text.js';
+import { callerName, checkHandler } from './producer-caller.js';
+import { readJsonText } from './request-body.js';
+import { readTaskId } from './task-fields.js';
+
+const OPTIONS = [
+  'queue',
+  'taskId',
+  'countdown',
+  'scheduleTime',
+  'dispatchDeadline',
+  'maxAttempts',
+] as const;
+
+/** What an endpoint enqueues. */
+export interface HandlerRequest {
+  /** The handler's path: `/tasks/send-email`. */
+  readonly path: string;
+  /** The fields that the endpoint takes, besides `options`. */
+  readonly fields: readonly string[];
+  /**
+   * Checks them, and gives the JSON text that the handler is sent.
+   *
+   * @throws CloudTasksError INVALID_ARGUMENT naming the field
+   */
+  readonly body: (fields: Fields) => string;
+}
+
+@Injectable()
+export class HandlerRequests {
+  constructor(
+    @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
+    @Inject(CLOCK) private readonly clock: Clock,
+    private readonly backend: QueueBackend,
+    private readonly routes: HandlerRoutes,
+    private readonly target: HandlerTarget,
+    private readonly sender: TaskSender,
+    private readonly keys: IdempotencyKeys,
+  ) {}
+
+  /**
+   * Enqueues what the request's body asks for. One that is sent again under its `Idempotency-Key`
+   * gets its first answer.
+   *
+   * @throws CloudTasksError, and what `readJsonText` throws
+   */
+  async enqueue(request: Request, wanted: HandlerRequest): Promise<EnqueuedTask> {
+    const text = await readJsonText(request);
+    const asked = { caller: callerName(request), content: `${request.path}\n${text}` };
+    return this.keys.answer(request, asked, async (ownId) => {
+      const fields = new Fields(text, [...wanted.fields, 'options']);
+      const body = wanted.body(fields);
+      return inOptions(() => this.create(request, wanted.path, body, fields, ownId));
+    });
+  }
+
+  /** @param ownId an id that only this very request can have */
+  private async create(
+    request: Request,
+    path: string,
+    body: string,
+    fields: Fields,
+    ownId: string | undefined,
+  ): Promise<EnqueuedTask> {
+    const given = readOptions(fields.json('options') ?? '{}');
+    const route = findHandler(this.routes.read(), path);
+    const taskId = given.taskId ?? ownId;
+    const own = readTaskOptions(taskId === undefined ? given : { ...given, taskId });
+    const options = mergeOptions(route.options, own);
+    checkHandler(request, options.queue, path);
+    const content = {
+      method: route.method,
+      callee: `${route.method} ${path}`,
+      path,
+      headers: new Map([['content-type', 'application/json']]),
+      // Not Buffer.from: its bytes may lie in a shared pool, which is copied whole between threads.
+      body: new TextEncoder().encode(body),
+      largest: () => '',
+    };
+    const call: OutgoingCall = {
+      ...content,
+      isOurs: true,
+      target: () => this.target.of(content, options),
+    };
+    try {
+      return shown(await this.sender.create(call, options), options.queue);
+    } catch (error) {
+      const isOurs = ownId !== undefined && taskId === ownId;
+      if (!isOurs || !(error instanceof CloudTasksError) || error.code !== 'ALREADY_EXISTS') {
+        throw inOurWords(error);
+      }
+      // Created, and then the process ended before it was recorded.
+      const name = taskName(this.backend.queueName(options.queue), ownId);
+      const task = { ...(await call.target()), name };
+      return shown(await madeBefore(this.api, task, this.clock.now()), options.queue);
+    }
+  }
+}
+
+function readOptions(json: string): TaskOptions & { readonly taskId?: string } {
+  if (!json.startsWith('{')) unexpected('', 'an object', printable(json));
+  const fields = new Fields(json, OPTIONS);
+  const taskId = readTaskId(fields);
+  const expected = "an RFC 3339 instant such as '2030-01-31T09:30:00Z'";
+  const time = fields.string('scheduleTime', expected);
+  const at = time === undefined ? undefined : parseInstant(time);
+  if (time !== undefined && at === undefined) {
+    unexpected('scheduleTime', expected, `'${printable(time)}'`);
+  }
+  // What isn't right of these is said by whoever reads the options of code.
+  const value = (name: (typeof OPTIONS)[number]): unknown => {
+    const text = fields.json(name);
+    return text === undefined ? undefined : JSON.parse(text);
+  };
+  return {
+    queue: value('queue') as string,
+    countdown: value('countdown') as DurationText,
+    dispatchDeadline: value('dispatchDeadline') as DurationText,
+    maxAttempts: value('maxAttempts') as number,
+    ...(taskId === undefined ? {} : { taskId }),
+    // Whole milliseconds, and never earlier than asked.
+    ...(at === undefined ? {} : { scheduleTime: new Date(Math.ceil(at / MILLISECOND)) }),
+  };
+}
+
+/** Says of what is wrong with an option that it is one. */
+async function inOptions<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CloudTasksError) || error.field === undefined) throw error;
+    const { code, message, field, cause } = error;
+    const isNamed = field !== '' && message.startsWith(field);
+    throw new CloudTasksError(code, isNamed ? `options.${message}` : `options: ${message}`, {
+      field: field === '' ? 'options' : `options.${field}`,
+      cause,
+    });
+  }
+}
