@@ -3,6 +3,8 @@ import { registerAs } from '@nestjs/config';
 import { existsSync } from 'node:fs';
 import { Environment } from './environment.js';
 import { platformOf } from './platform.js';
+import type { AuthSettings } from './setting-auth.js';
+import { readAuth } from './setting-auth.js';
 import type { Variables } from './setting-names.js';
 import { refuseUnknownNames } from './setting-names.js';
 import type { ExternalOrigins } from './setting-origins.js';
@@ -59,15 +61,6 @@ export interface GoogleSettings {
   readonly emulatorHost?: string;
 }
 
-/** What the guard of the handlers accepts; what is absent follows from the rest. */
-export interface AuthSettings {
-  readonly mode: 'local' | 'oidc' | 'appengine' | 'cloud-run-iam';
-  readonly audience?: string;
-  readonly accounts: readonly string[];
-  readonly issuer?: string;
-  readonly queues?: readonly string[];
-}
-
 export interface ExternalSettings {
   readonly origins: ExternalOrigins;
   readonly serviceAccount: string;
@@ -102,7 +95,12 @@ export function readSettings(variables: Variables): Settings {
       'the e-mail address of the service account that calls the handlers',
     );
   }
-  const auth = authSettings(env, backend, variables, serviceAccount);
+  const emulated = backend.kind === 'google' && backend.emulatorHost !== undefined;
+  const auth = readAuth(env, serviceAccount, {
+    embedded,
+    emulated,
+    platform: platformOf(variables),
+  });
   checkAudiences(env, [serviceUrl, auth.audience]);
   const payloadStore = readPayloadStore(env, isShared(backend, variables));
   return {
@@ -180,60 +178,6 @@ function googleSettings(env: Environment): GoogleSettings {
     "a host and port such as '127.0.0.1:8123'",
   );
   return { kind: 'google', ...(emulatorHost === undefined ? {} : { emulatorHost }) };
-}
-
-function authSettings(
-  env: Environment,
-  backend: Settings['backend'],
-  variables: Variables,
-  serviceAccount: string,
-): AuthSettings {
-  const mode = authMode(env, backend.kind === 'google', variables);
-  const queues = env.queues('ALLOWED_QUEUES');
-  const audience = env.matching('OIDC_AUDIENCE', /^[\x21-\x7e]+$/, 'one audience without spaces');
-  const expected = "an https issuer such as 'https://accounts.google.com'";
-  const issuer = env.text('OIDC_ISSUER');
-  const isPlain = env.url('OIDC_ISSUER', expected)?.protocol === 'http:';
-  // Whoever can change the answers of a plain http issuer can sign tokens.
-  if (isPlain && backend.kind === 'google' && backend.emulatorHost === undefined) {
-    env.refuse('OIDC_ISSUER', expected);
-  }
-  return {
-    mode,
-    ...(audience === undefined ? {} : { audience }),
-    accounts: env.accounts('OIDC_ACCOUNTS') ?? [serviceAccount],
-    ...(issuer === undefined ? {} : { issuer }),
-    ...(queues === undefined ? {} : { queues }),
-  };
-}
-
-const AUTH_MODES = ['local', 'oidc', 'appengine', 'cloud-run-iam'] as const;
-
-/** Each mode only where it is a check; nobody is let in by a header that anybody can send. */
-function authMode(env: Environment, google: boolean, variables: Variables): AuthSettings['mode'] {
-  const platform = platformOf(variables);
-  const onAppEngine = google && platform === 'app-engine-standard';
-  const fallback = onAppEngine ? 'appengine' : google ? 'oidc' : 'local';
-  const mode = env.oneOf('AUTH_MODE', AUTH_MODES, fallback);
-  if (mode === 'local' && google) {
-    env.refuse(
-      'AUTH_MODE',
-      "'oidc' with TASKS_BACKEND=google, since 'local' trusts the embedded engine",
-    );
-  }
-  if (mode === 'appengine' && !onAppEngine) {
-    env.refuse(
-      'AUTH_MODE',
-      "'appengine' on App Engine standard alone, where GAE_ENV is 'standard' and TASKS_BACKEND 'google'",
-    );
-  }
-  if (mode === 'cloud-run-iam' && !(google && platform === 'cloud-run')) {
-    env.refuse(
-      'AUTH_MODE',
-      "'cloud-run-iam' on Cloud Run alone, where K_SERVICE is set and TASKS_BACKEND is 'google'",
-    );
-  }
-  return mode;
 }
 
 function queuesFile(env: Environment): Pick<Settings, 'queuesFile'> {

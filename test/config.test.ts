@@ -71,7 +71,7 @@ test('reads every setting', () => {
     SERVICE_ACCOUNT: 'a@b',
     AUTH_MODE: 'oidc',
     OIDC_AUDIENCE: 'some-audience',
-    OIDC_ACCOUNTS: 'c@d, e@f',
+    OIDC_ACCOUNTS: 'c@d, e@f;sub=123',
     OIDC_ISSUER: 'https://issuer.example',
     ALLOWED_QUEUES: 'mail, sync',
     EXTERNAL_ORIGINS:
@@ -102,7 +102,7 @@ test('reads every setting', () => {
     auth: {
       mode: 'oidc',
       audience: 'some-audience',
-      accounts: ['c@d', 'e@f'],
+      accounts: ['c@d', { email: 'e@f', subject: '123' }],
       issuer: 'https://issuer.example',
       queues: ['mail', 'sync'],
     },
@@ -207,6 +207,10 @@ describe('names the variable, what was expected, and what came', () => {
     [
       { SERVICE_ACCOUNT: 'me' },
       "SERVICE_ACCOUNT: expected an address such as 'tasks@my-project.iam.gserviceaccount.com', got 'me'",
+    ],
+    [
+      { OIDC_ACCOUNTS: 'a@b;sub=x' },
+      "OIDC_ACCOUNTS: expected addresses such as 'tasks@my-project.iam.gserviceaccount.com', each with ';sub=' and its numeric id or without, got 'a@b;sub=x'",
     ],
     [{ OIDC_ACCOUNTS: 'a@b,,c@d' }, "OIDC_ACCOUNTS: expected no empty item, got 'a@b,,c@d'"],
     [

@@ -15,8 +15,8 @@ export interface AuthOptions {
   readonly audience: () => Promise<string>;
   /** Base address of the handlers, as strangers would call them. */
   readonly serviceUrl: () => Promise<string>;
-  /** E-mail addresses of the service accounts that may call, compared exactly. */
-  readonly accounts: readonly string[];
+  /** The service accounts that may call, by their e-mail addresses, compared exactly. */
+  readonly accounts: readonly AllowedAccount[];
   /** `iss` to accept instead of the backend's; its keys are found by OIDC discovery. */
   readonly issuer?: string | undefined;
   /**
@@ -24,6 +24,19 @@ export interface AuthOptions {
    * where the queue's name is the proof, and any in the others.
    */
   readonly queues?: readonly string[] | undefined;
+}
+
+/** An e-mail address, or one together with the account's numeric id. */
+export type AllowedAccount = string | PinnedAccount;
+
+export interface PinnedAccount {
+  readonly email: string;
+  /** `sub` of its tokens: unlike the address, it is never given to another account. */
+  readonly subject: string;
+}
+
+export function emailOf(account: AllowedAccount): string {
+  return typeof account === 'string' ? account : account.email;
 }
 
 export const AUTH_MODES = ['local', 'oidc', 'appengine', 'cloud-run-iam'] as const;

@@ -4,7 +4,7 @@ import type { Duration, Instant } from '../../engine/time.js';
 import { MINUTE, SECOND } from '../../engine/time.js';
 import { printable } from '../../printable.js';
 import type { KeySet } from './key-set.js';
-import { unauthenticated } from './refusal.js';
+import { forbidden, unauthenticated } from './refusal.js';
 
 const MOST_TOKEN_BYTES = 4_096;
 const MOST_KEY_ID_LENGTH = 128;
@@ -107,18 +107,40 @@ function readHeader(token: string): Claims {
   }
 }
 
-/** @throws Refusal for a payload that is no object */
+/** @throws Refusal for a payload that is no object, or one that says something twice */
 export function readClaims(payload: Uint8Array): Claims {
+  let text: string;
   let claims: unknown;
   try {
-    claims = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(payload));
+    text = new TextDecoder('utf-8', { fatal: true }).decode(payload);
+    claims = JSON.parse(text);
   } catch {
     throw unauthenticated("the token's claims can't be read");
   }
   if (typeof claims !== 'object' || claims === null || Array.isArray(claims)) {
     throw unauthenticated("the token's claims are no object");
   }
+  const twice = nameThatComesTwice(text);
+  if (twice !== undefined) throw forbidden(`the token has the claim ${shown(twice)} twice`);
   return claims as Claims;
+}
+
+/** Of two, `JSON.parse` takes the last, and another reader the first. @param json an object's */
+function nameThatComesTwice(json: string): string | undefined {
+  const names = new Set<string>();
+  let depth = 0;
+  for (const [token, text] of json.matchAll(
+    /"((?:[^"\\]|\\.)*)"(?=\s*:)|"(?:[^"\\]|\\.)*"|[{}[\]]/g,
+  )) {
+    if (token === '{' || token === '[') depth++;
+    else if (token === '}' || token === ']') depth--;
+    else if (text !== undefined && depth === 1) {
+      const name = JSON.parse(token) as string;
+      if (names.has(name)) return name;
+      names.add(name);
+    }
+  }
+  return undefined;
 }
 
 /**

@@ -1,9 +1,12 @@
 /** An issuer's public keys: fetched once for all who wait, kept through an outage of the issuer. */
+import { Logger } from '@nestjs/common';
 import type { JWK } from 'jose';
 import { importJWK } from 'jose';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration, Instant } from '../../engine/time.js';
-import { HOUR, MINUTE, SECOND } from '../../engine/time.js';
+import { HOUR, MILLISECOND, MINUTE, SECOND } from '../../engine/time.js';
+import { printable } from '../../printable.js';
+import { reasonOf } from './fetch-failure.js';
 import { Refusal, unauthenticated } from './refusal.js';
 
 /** From one fetch to the next, however many unknown keys are asked for. */
@@ -28,16 +31,23 @@ interface Keys {
 }
 
 export class KeySet {
+  private readonly logger = new Logger('Tasks');
   private keys: Keys | undefined;
   private fetching: Promise<void> | undefined;
   private lastFetch: Instant = -Infinity;
-  private failure = 'not fetched yet';
+  /** Of the last fetch. */
+  private failure: string | undefined;
 
   constructor(
     private readonly source: KeySource,
     private readonly clock: Clock,
     private readonly algorithm: 'RS256' | 'ES256' = 'RS256',
   ) {}
+
+  /** Before the first token comes, which then needn't wait; that it can't be done is logged. */
+  warmUp(): void {
+    void this.fetch(this.clock.now());
+  }
 
   /** @throws Refusal UNAVAILABLE when there are no keys at all, UNAUTHENTICATED without this one */
   async find(id: string): Promise<Key> {
@@ -51,7 +61,10 @@ export class KeySet {
       void this.fetch(now);
     }
     if (!this.keys || now >= this.keys.fetchedAt + MOST_STALE) {
-      throw new Refusal('UNAVAILABLE', `the issuer's keys can't be had: ${this.failure}`);
+      throw new Refusal(
+        'UNAVAILABLE',
+        `the issuer's keys can't be had: ${this.failure ?? 'not fetched yet'}`,
+      );
     }
     const key = this.keys.byId.get(id);
     if (!key) throw unauthenticated("the token's key is not one of its issuer's");
@@ -62,16 +75,39 @@ export class KeySet {
   private fetch(now: Instant): Promise<void> {
     if (this.fetching) return this.fetching;
     const coolDown = this.keys ? COOL_DOWN : COOL_DOWN_WITHOUT_KEYS;
-    if (now < this.lastFetch + coolDown) return Promise.resolve();
+    // A clock that was set back must not make it last for hours.
+    if (Math.abs(now - this.lastFetch) < coolDown) return Promise.resolve();
     this.lastFetch = now;
     this.fetching = this.load(now)
-      .catch((error: unknown) => {
-        this.failure = error instanceof Error ? error.message : String(error);
-      })
+      .then(
+        () => this.succeeded(),
+        (error: unknown) => this.failed(error),
+      )
       .finally(() => {
         this.fetching = undefined;
       });
     return this.fetching;
+  }
+
+  private succeeded(): void {
+    if (this.failure !== undefined) this.logger.log(`${this.whose} can be had again.`);
+    this.failure = undefined;
+  }
+
+  /** Told once, not once a cool-down for as long as it lasts. */
+  private failed(error: unknown): void {
+    const isNew = this.failure === undefined;
+    this.failure = reasonOf(error);
+    if (!isNew) return;
+    const meanwhile = this.keys
+      ? `those of ${new Date(this.keys.fetchedAt / MILLISECOND).toISOString()} serve for a day`
+      : 'nobody can be verified';
+    this.logger.warn(`${this.whose} can't be had, so ${meanwhile}: ${this.failure}`);
+  }
+
+  private get whose(): string {
+    const where = 'jwksUrl' in this.source ? this.source.jwksUrl : this.source.issuer;
+    return `The keys of ${printable(where, 200)}`;
   }
 
   private async load(now: Instant): Promise<void> {
@@ -136,7 +172,9 @@ async function readKeys(
   for (const jwk of listed as (JWK | null)[]) {
     if (jwk?.kty !== KEY_TYPES[algorithm] || typeof jwk.kid !== 'string') continue;
     if ((jwk.use ?? 'sig') !== 'sig' || (jwk.alg ?? algorithm) !== algorithm) continue;
-    byId.set(jwk.kid, await importJWK(jwk, algorithm));
+    // One that can't be read must not take the good ones along.
+    const key = await importJWK(jwk, algorithm).catch(() => undefined);
+    if (key) byId.set(jwk.kid, key);
   }
   if (byId.size === 0) throw new Error('answered no usable key');
   return byId;

@@ -3,6 +3,7 @@ import { Logger } from '@nestjs/common';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { MINUTE, SECOND } from '../../engine/time.js';
+import { reasonOf } from './fetch-failure.js';
 
 /** On every answer of the guard's own, which tells it from those of Google's front end. */
 export const GUARD_HEADER = 'x-tasks-guard';
@@ -83,9 +84,4 @@ export class PublicProbe {
     }
     return undefined;
   }
-}
-
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as { message?: unknown; cause?: { code?: unknown } };
-  return String(cause?.code ?? message ?? error);
 }

@@ -16,7 +16,7 @@ import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { namedAccounts } from './allowed-accounts.js';
 import { checkAppEngineHeaders } from './app-engine-dispatch.js';
 import type { AuthMode, AuthOptions } from './auth-options.js';
-import { AUTH_OPTIONS } from './auth-options.js';
+import { AUTH_OPTIONS, emailOf } from './auth-options.js';
 import { KeySet } from './key-set.js';
 import { OidcVerifier } from './oidc-verifier.js';
 import { GUARD_HEADER, PROBE_HEADER, PublicProbe } from './public-probe.js';
@@ -45,6 +45,7 @@ export class TaskAuthenticator {
   private readonly issuers: readonly string[];
   private readonly keys: KeySet;
   private readonly secret: string | undefined;
+  private readonly accounts: readonly string[];
   private queues: ReadonlySet<string> | undefined;
   /** Where only Cloud Run stands between strangers and the handlers. */
   private probe: PublicProbe | undefined;
@@ -57,6 +58,7 @@ export class TaskAuthenticator {
   ) {
     const { issuer, mode, queues } = options;
     checkPlatform(mode);
+    this.accounts = options.accounts.map(emailOf);
     this.queues = queues && new Set(queues);
     const { issuers, jwksUrl, secret } = backend.proof;
     const isBackend = issuer === undefined || issuers.includes(issuer);
@@ -74,6 +76,7 @@ export class TaskAuthenticator {
   guards(queues: ReadonlySet<string>, paths: readonly string[]): void {
     const { mode, serviceUrl } = this.options;
     if (mode === 'appengine') this.queues ??= queues;
+    else if (mode !== 'local') this.keys.warmUp();
     if (mode !== 'cloud-run-iam') return;
     const path = paths.find((each) => !/[:*{]/.test(each)) ?? '/';
     this.probe = new PublicProbe(async () => `${await serviceUrl()}${path}`, this.clock);
@@ -118,10 +121,9 @@ export class TaskAuthenticator {
     { account }: VerifiedRequest,
     allowed: readonly string[] | undefined,
   ): void {
-    const { mode, accounts } = this.options;
     // The embedded engine gives a task whichever account it asks for.
-    if (mode === 'local') return;
-    if (account === undefined ? !allowed : (allowed ?? accounts).includes(account)) return;
+    if (this.options.mode === 'local') return;
+    if (account === undefined ? !allowed : (allowed ?? this.accounts).includes(account)) return;
     const error = forbidden(
       account === undefined
         ? 'the handler names accounts, and an App Engine task has none'

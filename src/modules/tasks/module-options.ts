@@ -1,6 +1,6 @@
 /** The options of `TasksModule.forRoot`, checked, with what follows from them. */
 import { invalidArgument } from '../../engine/errors.js';
-import type { AuthMode } from '../auth/auth-options.js';
+import type { AllowedAccount, AuthMode } from '../auth/auth-options.js';
 import { AUTH_MODES } from '../auth/auth-options.js';
 import { platformOf } from '../../platform.js';
 import type { CloudTasksOptions } from '../cloud-tasks/cloud-tasks-options.js';
@@ -42,8 +42,12 @@ export interface TasksAuthOptions {
   readonly mode?: AuthMode | undefined;
   /** `aud` of the tokens that tasks carry and handlers accept. Default `serviceUrl`. */
   readonly audience?: string | undefined;
-  /** Service accounts that may call handlers. Default: `serviceAccount` alone. */
-  readonly accounts?: readonly string[] | undefined;
+  /**
+   * Service accounts that may call handlers: e-mail addresses, or `{ email, subject }` with the
+   * account's numeric id, which a deleted account's successor of that address doesn't have.
+   * Default: `serviceAccount` alone.
+   */
+  readonly accounts?: readonly AllowedAccount[] | undefined;
   /** `iss` of the tokens, an address with OIDC discovery. Default: Google's, or the engine's own. */
   readonly issuer?: string | undefined;
   /**
@@ -63,7 +67,7 @@ export class TasksSettings {
   readonly serviceAccount: string;
   readonly auth: Omit<TasksAuthOptions, 'mode' | 'accounts'> & {
     readonly mode: AuthMode;
-    readonly accounts: readonly string[];
+    readonly accounts: readonly AllowedAccount[];
   };
 
   readonly payloads: PayloadSettings | undefined;
@@ -96,6 +100,9 @@ export class TasksSettings {
     this.journal = { place: readStore(rest.store, options), location: locationName(options) };
   }
 }
+
+/** Google's have 21 digits. */
+const SUBJECT = /^\d{1,40}$/;
 
 const BACKENDS: readonly string[] = ['embedded', 'google'];
 const ENGINE = ['dataDir', 'port', 'host', 'secret', 'issuer', 'thread', 'strict', 'onEvent'];
@@ -145,7 +152,7 @@ function readAuth(
   if (rest.audience === '') refuse('auth.audience', 'an audience', rest.audience);
   const allowed = accounts ?? [serviceAccount];
   if (allowed.length === 0) refuse('auth.accounts', 'one service account or more', 'none');
-  allowed.forEach((account, index) => readAccount(`auth.accounts[${index}]`, account));
+  allowed.forEach((account, index) => checkAllowed(`auth.accounts[${index}]`, account));
   return { ...rest, mode: wanted, accounts: allowed };
 }
 
@@ -162,6 +169,19 @@ function readAccount(option: string, account: unknown): string {
     refuse(option, "a service account's e-mail address", account);
   }
   return account;
+}
+
+function checkAllowed(option: string, account: unknown): void {
+  if (typeof account !== 'object' || account === null) {
+    readAccount(option, account);
+    return;
+  }
+  refuseUnknown(account, ['email', 'subject'], `TasksModule, ${option}`);
+  const { email, subject } = account as { email?: unknown; subject?: unknown };
+  readAccount(`${option}.email`, email);
+  if (typeof subject !== 'string' || !SUBJECT.test(subject)) {
+    refuse(`${option}.subject`, "the account's numeric id", subject);
+  }
 }
 
 function pick(options: TaskDefaults, names: readonly string[]): TaskDefaults {

@@ -1,10 +1,14 @@
 /** How an issuer's keys are had: rarely, once for all, and for a day without the issuer. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { Logger } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
+import type { Clock } from '../../../src/engine/ports.js';
 import { HOUR, MINUTE, SECOND } from '../../../src/engine/time.js';
 import { KeySet } from '../../../src/modules/auth/key-set.js';
 import { TestIssuer } from '../../support/test-issuer.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
+
+Logger.overrideLogger(false);
 
 let issuer: TestIssuer;
 let clock: VirtualClock;
@@ -60,6 +64,26 @@ describe('fetching', () => {
     // That one didn't wait; this one does.
     expect(await find('key-2')).toBe('found');
     expect(issuer.fetches).toBe(2);
+  });
+
+  test('happens ahead of the first token', async () => {
+    keys.warmUp();
+    expect(await find('key-1')).toBe('found');
+    expect(issuer.fetches).toBe(1);
+  });
+
+  test('is not held up for hours by a clock that was set back', async () => {
+    let back = 0;
+    const adjusted: Clock = {
+      now: () => clock.now() - back,
+      at: (instant, callback) => clock.at(instant, callback),
+      after: (duration, callback) => clock.after(duration, callback),
+    };
+    keys = new KeySet({ jwksUrl: issuer.jwksUrl }, adjusted);
+    expect(await find('key-1')).toBe('found');
+    issuer.published = [issuer.second];
+    back = 9 * HOUR;
+    expect(await find('key-2')).toBe('found');
   });
 
   test('goes where the issuer says its keys are', async () => {
@@ -120,13 +144,14 @@ test('keys that are for something else are left out', async () => {
       { ...first.jwk, kid: 'other-algorithm', alg: 'RS512' },
       { kty: 'EC', kid: 'elliptic', crv: 'P-256', x: 'x', y: 'y' },
       { ...first.jwk, kid: 7 },
+      { kty: 'RSA', kid: 'broken', n: 7 },
       null,
       first.jwk,
     ];
     response.end(JSON.stringify({ keys: others }));
   };
   expect(await find('key-1')).toBe('found');
-  for (const id of ['encrypts', 'other-algorithm', 'elliptic', '7']) {
+  for (const id of ['encrypts', 'other-algorithm', 'elliptic', '7', 'broken']) {
     expect(await find(id)).toBe(401);
   }
 });

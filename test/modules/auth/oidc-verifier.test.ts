@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { createHmac } from 'node:crypto';
 import { MINUTE, SECOND } from '../../../src/engine/time.js';
+import type { AllowedAccount } from '../../../src/modules/auth/auth-options.js';
 import { KeySet } from '../../../src/modules/auth/key-set.js';
 import { OidcVerifier } from '../../../src/modules/auth/oidc-verifier.js';
 import type { Claims } from '../../support/test-issuer.js';
@@ -19,9 +20,13 @@ afterAll(() => issuer.close());
 
 beforeEach(() => {
   clock = new VirtualClock();
-  const rules = { issuers: [issuer.url], audience: AUDIENCE, accounts: [ACCOUNT] };
-  verifier = new OidcVerifier(new KeySet({ jwksUrl: issuer.jwksUrl }, clock), rules, clock);
+  verifier = verifierFor([ACCOUNT]);
 });
+
+function verifierFor(accounts: readonly AllowedAccount[]): OidcVerifier {
+  const rules = { issuers: [issuer.url], audience: AUDIENCE, accounts };
+  return new OidcVerifier(new KeySet({ jwksUrl: issuer.jwksUrl }, clock), rules, clock);
+}
 
 const now = () => clock.now() / SECOND;
 const token = (changes: Claims = {}, header: Claims = {}) =>
@@ -200,6 +205,52 @@ describe('claims', () => {
 
   test.each(['email', 'email_verified'])('30: without %s: 403', async (name) => {
     expect(await statusOfToken(without(name))).toBe(403);
+  });
+
+  test.each([
+    ['31: the address twice', `"email": "other@example.com", `],
+    ['31: the address twice, once with an escape', '"e\\u006dail": "other@example.com", '],
+    ['31: another claim twice', '"x": "{\\"", "x" : [1], '],
+  ])('%s: 403', async (_, first) => {
+    const claims = JSON.stringify(issuer.claims(now())).replace('{', `{${first}`);
+    const head = encode({ alg: 'RS256', typ: 'JWT', kid: issuer.first.id });
+    const text = `${head}.${Buffer.from(claims).toString('base64url')}`;
+    expect(await statusOfToken(issuer.first.signText(text))).toBe(403);
+  });
+
+  test('a name that comes again deeper down is another one', async () => {
+    const deeper = { google: { email: 'x', aud: ['{', { email: 'y' }] } };
+    expect(await statusOfToken(token(deeper))).toBe(200);
+  });
+
+  describe('of an account with its id', () => {
+    const subject = '112233445566778899000';
+    const email = ACCOUNT;
+
+    test.each<[string, number, readonly AllowedAccount[]]>([
+      ['the same', 200, [{ email, subject }]],
+      ['32: another', 403, [{ email, subject: '99' }]],
+      [
+        'one of two',
+        200,
+        [
+          { email, subject: '99' },
+          { email, subject },
+        ],
+      ],
+      ['the same, and none', 200, [{ email, subject }, email]],
+      ['32: another, and none', 403, [email, { email, subject: '99' }]],
+      ['32: the same of another address', 403, [{ email: 'other@example.com', subject }]],
+    ])('%s: %i', async (_, status, accounts) => {
+      verifier = verifierFor(accounts);
+      expect(await statusOfToken(token())).toBe(status);
+    });
+
+    test('32: a token without one, or with one that is no text: 403', async () => {
+      verifier = verifierFor([{ email, subject }]);
+      expect(await statusOfToken(without('sub'))).toBe(403);
+      expect(await statusOfToken(token({ sub: Number(subject) }))).toBe(403);
+    });
   });
 
   test.each([
