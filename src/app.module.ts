@@ -11,6 +11,8 @@ import { ErrorFilter } from './error-filter.js';
 import { verifiedRequest } from './modules/auth/task-guard.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { JobsModule } from './modules/jobs/jobs.module.js';
+import type { OutboundOptions } from './modules/outbound/outbound-options.js';
+import { OutboundModule } from './modules/outbound/outbound.module.js';
 import { ProducerModule } from './modules/producer/producer.module.js';
 import type { ProducerOptions } from './modules/producer/producer-options.js';
 import { TasksModule } from './modules/tasks/tasks.module.js';
@@ -22,6 +24,7 @@ const requests = new AsyncLocalStorage<IncomingMessage>();
   imports: [
     ConfigModule.forRoot({ isGlobal: true, load: [settings] }),
     TasksModule.forRootAsync({ inject: [settings.KEY], useFactory: tasksOptions }),
+    OutboundModule.forRootAsync({ inject: [settings.KEY], useFactory: outboundOptions }),
     ProducerModule.forRootAsync({ inject: [settings.KEY], useFactory: producerOptions }),
     JobsModule,
     HealthModule,
@@ -77,13 +80,28 @@ function tasksOptions(app: Settings): TasksModuleOptions {
   };
 }
 
-function producerOptions(app: Settings): ProducerOptions {
-  const { backend, serviceUrl } = app;
+function outboundOptions(app: Settings): OutboundOptions {
+  const { backend, serviceUrl, auth, producer } = app;
+  const { origins } = app.external;
   const services = backend.kind === 'embedded' ? Object.values(backend.appEngineHosts) : [];
+  const audiences = [
+    auth.audience,
+    serviceUrl,
+    'audience' in producer ? producer.audience : undefined,
+  ];
+  return {
+    rules: origins === 'loopback' ? [] : origins,
+    loopback: origins === 'loopback' ? 'any' : backend.kind === 'embedded' ? 'by-rule' : 'refused',
+    handlers: [...services, ...(serviceUrl === undefined ? [] : [serviceUrl])],
+    ownAudiences: audiences.filter((audience) => audience !== undefined),
+    ...(app.outboundFile === undefined ? {} : { file: app.outboundFile }),
+  };
+}
+
+function producerOptions(app: Settings): ProducerOptions {
   return {
     queue: app.queueName,
     auth: app.producer,
-    external: app.external,
-    handlers: [...services, ...(serviceUrl === undefined ? [] : [serviceUrl])],
+    externalAccount: app.external.serviceAccount,
   };
 }

@@ -5,7 +5,7 @@ import { Environment } from './environment.js';
 import { platformOf } from './platform.js';
 import type { AuthSettings } from './setting-auth.js';
 import { readAuth } from './setting-auth.js';
-import type { Variables } from './setting-names.js';
+import type { SettingName, Variables } from './setting-names.js';
 import { refuseUnknownNames } from './setting-names.js';
 import type { ExternalOrigins } from './setting-origins.js';
 import { readAppEngineHosts, readExternalOrigins } from './setting-origins.js';
@@ -39,6 +39,8 @@ export interface Settings {
   /** Where bodies go that are too large for a task; absent, they are refused. */
   readonly payloadStore?: PayloadStoreSetting;
   readonly external: ExternalSettings;
+  /** Rules for outbound calls besides those origins. */
+  readonly outboundFile?: string;
 }
 
 export interface EmbeddedSettings {
@@ -118,7 +120,7 @@ export function readSettings(variables: Variables): Settings {
         /^[A-Za-z0-9-]{1,88}$/,
         'a queue id of 1 to 88 letters, digits and hyphens',
       ) ?? 'default',
-    ...queuesFile(env),
+    ...existingFile(env, 'QUEUES_FILE', 'queuesFile'),
     ...(serviceUrl === undefined ? {} : { serviceUrl }),
     serviceAccount,
     auth,
@@ -128,6 +130,7 @@ export function readSettings(variables: Variables): Settings {
       origins: readExternalOrigins(env, embedded, [serviceUrl, auth.audience]),
       serviceAccount: env.account('EXTERNAL_SERVICE_ACCOUNT') ?? serviceAccount,
     },
+    ...existingFile(env, 'OUTBOUND_FILE', 'outboundFile'),
   };
 }
 
@@ -180,11 +183,14 @@ function googleSettings(env: Environment): GoogleSettings {
   return { kind: 'google', ...(emulatorHost === undefined ? {} : { emulatorHost }) };
 }
 
-function queuesFile(env: Environment): Pick<Settings, 'queuesFile'> {
-  const file = env.text('QUEUES_FILE');
-  if (file === undefined) return {};
-  if (!existsSync(file)) env.refuse('QUEUES_FILE', 'a file that exists');
-  return { queuesFile: file };
+function existingFile<Key extends 'queuesFile' | 'outboundFile'>(
+  env: Environment,
+  name: SettingName,
+  key: Key,
+): Pick<Settings, Key> {
+  const file = env.text(name);
+  if (file !== undefined && !existsSync(file)) env.refuse(name, 'a file that exists');
+  return (file === undefined ? {} : { [key]: file }) as Pick<Settings, Key>;
 }
 
 /** Of a store that isn't named, nothing. */

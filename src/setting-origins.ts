@@ -2,13 +2,12 @@
 import type { Environment } from './environment.js';
 import { parseUrl } from './environment.js';
 import { isLoopback } from './loopback.js';
+import { isOwnAddress } from './own-address.js';
+import { isPublicName } from './public-hosts.js';
 
 /** `loopback`: any port of this machine. An origin with an audience gets an ID token for that. */
 export type ExternalOrigins =
   'loopback' | readonly { readonly origin: string; readonly audience?: string }[];
-
-/** Addresses, and names that only mean something inside of a machine, a network or a cloud. */
-const PRIVATE_HOST = /^(?:\[.*\]|[\d.]+|[^.]*|.*\.(?:localhost|internal|local)|metadata\.goog)\.?$/;
 
 /** Base address by App Engine service. */
 export function readAppEngineHosts(env: Environment): Record<string, string> {
@@ -53,10 +52,11 @@ export function readExternalOrigins(
       return env.refuse('EXTERNAL_ORIGINS', expected, text);
     }
     const local = embedded && isLoopback(url.hostname);
-    if (!local && (url.protocol !== 'https:' || PRIVATE_HOST.test(url.hostname))) {
+    if (!local && (url.protocol !== 'https:' || !isPublicName(url.hostname))) {
       env.refuse('EXTERNAL_ORIGINS', 'public https origins', text);
     }
-    if (own.some((mine) => mine !== undefined && parseUrl(mine)?.origin === url.origin)) {
+    const ours = own.flatMap((mine) => parseUrl(mine ?? '') ?? []);
+    if (ours.some((mine) => isOwnAddress(url, mine))) {
       env.refuse('EXTERNAL_ORIGINS', "other origins than the handlers' own", text);
     }
     if (audience !== undefined && own.includes(audience)) {
@@ -64,5 +64,6 @@ export function readExternalOrigins(
     }
     return { origin: url.origin, ...(audience === undefined ? {} : { audience }) };
   });
-  return origins ?? (embedded ? 'loopback' : []);
+  // A file says it all: what it doesn't name isn't called.
+  return origins ?? (embedded && !env.isSet('OUTBOUND_FILE') ? 'loopback' : []);
 }

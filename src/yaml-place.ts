@@ -1,9 +1,9 @@
 /** A value in a YAML file, or in options, that knows its place, so that an error can say where it is. */
+import { readFileSync } from 'node:fs';
 import type { Node, Pair } from 'yaml';
 import { Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import { nearestName } from './did-you-mean.js';
-import type { CloudTasksError } from './engine/errors.js';
-import { invalidArgument } from './engine/errors.js';
+import { CloudTasksError, invalidArgument } from './engine/errors.js';
 import type { Duration } from './engine/time.js';
 import { DAY, HOUR, MILLISECOND, MINUTE, SECOND } from './engine/time.js';
 import { printable } from './printable.js';
@@ -23,6 +23,18 @@ interface Source {
   readonly lineAt?: (offset: number) => number;
   /** What an alias such as `*defaults` stands for. */
   readonly resolve: (node: unknown) => unknown;
+}
+
+/** @throws CloudTasksError INVALID_ARGUMENT: `tasks.yaml: there is no such file` */
+export function textOfFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const why =
+      code === 'ENOENT' ? 'there is no such file' : `it can't be read (${code ?? 'error'})`;
+    throw new CloudTasksError('INVALID_ARGUMENT', `${printable(path, 200)}: ${why}`, { cause });
+  }
 }
 
 /**

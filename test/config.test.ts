@@ -79,6 +79,7 @@ test('reads every setting', () => {
     EXTERNAL_SERVICE_ACCOUNT: 'x@y',
     APP_ENGINE_HOSTS: 'default=http://127.0.0.1:8080,worker=http://127.0.0.1:8081/',
     QUEUES_FILE: 'package.json',
+    OUTBOUND_FILE: 'package.json',
     PRODUCER_AUTH: 'none',
   });
   expect(settings).toEqual({
@@ -93,6 +94,7 @@ test('reads every setting', () => {
       appEngineHosts: { default: 'http://127.0.0.1:8080', worker: 'http://127.0.0.1:8081' },
     },
     queuesFile: 'package.json',
+    outboundFile: 'package.json',
     projectId: 'other',
     location: 'europe-west1',
     producer: { kind: 'none' },

@@ -1,5 +1,4 @@
 /** Reads queues from a YAML file, in whichever of its three forms it is written, or from options. */
-import { readFileSync } from 'node:fs';
 import { CloudTasksError } from '../engine/errors.js';
 import { newQueue } from '../engine/queue.js';
 import { printable } from '../printable.js';
@@ -7,7 +6,7 @@ import type { PlannedQueue, QueueSettings, QueuesPlan } from './queues-plan.js';
 import { readOwnForm } from './queues-own-form.js';
 import { readQueueYaml } from './queues-queue-yaml.js';
 import { readResources } from './queues-resources.js';
-import { parseYaml, placeOf } from '../yaml-place.js';
+import { parseYaml, placeOf, textOfFile } from '../yaml-place.js';
 
 /** How each form is known, by the one key that only it has. */
 const FORMS = {
@@ -22,7 +21,7 @@ const FORMS = {
  *   was expected and what came.
  */
 export function readQueuesFile(path: string): QueuesPlan<PlannedQueue> {
-  return planQueues(contentOf(path), path);
+  return planQueues(textOfFile(path), path);
 }
 
 /** The same, of the file's content. */
@@ -67,16 +66,5 @@ function checkQueues(queues: readonly PlannedQueue[]): void {
       if (error instanceof CloudTasksError) throw queue.place.error(error.message);
       throw error;
     }
-  }
-}
-
-function contentOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why =
-      code === 'ENOENT' ? 'there is no such file' : `it can't be read (${code ?? 'error'})`;
-    throw new CloudTasksError('INVALID_ARGUMENT', `${printable(path, 200)}: ${why}`, { cause });
   }
 }

@@ -36,14 +36,24 @@ export function callerHeaders(
   if (names.has('authorization') && rule.allowCallerAuth !== true) {
     refuse(`'Authorization' is not for the caller to set where ${rule.origin} is called.`);
   }
-  const extra = new Set((rule.headers ?? []).map((name) => name.toLowerCase()));
   const ofConnection = namedBy(given);
   return Object.fromEntries(
-    Object.entries(given).filter(([name]) => {
-      const lower = name.toLowerCase();
-      return !ofConnection.has(lower) && (extra.has(lower) || !isReserved(name, 'outbound'));
-    }),
+    Object.entries(given).filter(
+      ([name]) =>
+        !ofConnection.has(name.toLowerCase()) &&
+        (allowsHeader(rule, name) || !isReserved(name, 'outbound')),
+    ),
   );
+}
+
+/** Whether the rule itself says that a caller may set it, who else may not. */
+export function allowsHeader(
+  { headers = [], allowCallerAuth }: OutboundRule,
+  name: string,
+): boolean {
+  const lower = name.toLowerCase();
+  if (lower === 'authorization') return allowCallerAuth === true;
+  return headers.some((allowed) => allowed.toLowerCase() === lower);
 }
 
 /** An answer's headers by lower-case name, as undici gives them. */

@@ -4,6 +4,7 @@ import { isLoopback } from '../loopback.js';
 import { isOwnAddress } from '../own-address.js';
 import { printable } from '../printable.js';
 import { decodedFully, hasDotSegments, MOST_URL_LENGTH } from '../url-path.js';
+import { readOutboundFile } from './outbound-file.js';
 import { callerHeaders } from './outbound-headers.js';
 import type { LoopbackCalls, OutboundRule } from './outbound-rule.js';
 import { isWildcard, ruleProblem } from './outbound-rule.js';
@@ -32,13 +33,27 @@ export class OutboundPolicy {
   private readonly own: URL[] = [];
   private readonly ownAudiences: readonly string[];
 
+  /**
+   * With the rules of a YAML file besides.
+   *
+   * @throws CloudTasksError INVALID_ARGUMENT for a rule that isn't right: of the file with its line
+   */
+  static read({ file, ...options }: OutboundPolicyOptions & { readonly file?: string }) {
+    const policy = new OutboundPolicy(options);
+    if (file === undefined) return policy;
+    const { rules, loopback } = policy;
+    const isOwnAudience = (audience: string) => policy.isOwnAudience(audience);
+    const more = readOutboundFile(file, { loopback, isOwnAudience, others: rules });
+    return new OutboundPolicy({ ...options, rules: [...rules, ...more] });
+  }
+
   /** @throws CloudTasksError INVALID_ARGUMENT for a rule that isn't right, naming its field */
   constructor({ rules, loopback = 'refused', own = [], ownAudiences = [] }: OutboundPolicyOptions) {
     this.loopback = loopback;
     this.ownAudiences = ownAudiences;
+    for (const address of own) this.addOwn(address);
     rules.forEach((rule, index) => this.check(rule, `rules[${index}]`, rules.slice(0, index)));
     this.rules = [...rules].sort(closestFirst);
-    for (const address of own) this.addOwn(address);
   }
 
   /** @param address of a server of ours, as soon as it is known */
@@ -62,6 +77,10 @@ export class OutboundPolicy {
     }
     const rule = this.rules.find((rule) => allows(rule, url)) ?? this.loopbackRule(url);
     if (!rule) return deny(`no outbound rule allows ${shown}${this.hint(url)}.`);
+    // Which can't be judged before all addresses of ours are known.
+    if (rule.audience !== undefined && this.isOwnAudience(rule.audience)) {
+      deny(`its rule attaches a token that would open this app.`);
+    }
     return { url, rule };
   }
 
@@ -84,7 +103,16 @@ export class OutboundPolicy {
   private loopbackRule(url: URL): OutboundRule | undefined {
     const { origin } = url;
     if (this.loopback !== 'any' || !isLoopback(url.hostname)) return undefined;
-    return this.ownAudiences.includes(origin) ? { origin } : { origin, audience: origin };
+    return { origin, audience: origin };
+  }
+
+  /** What our own guards take: what is set, or the base address of an app of ours. */
+  private isOwnAudience(audience: string): boolean {
+    const url = URL.parse(audience);
+    return (
+      this.ownAudiences.includes(audience) ||
+      (url !== null && this.own.some((own) => isOwnAddress(url, own)))
+    );
   }
 
   private hint(url: URL): string {
@@ -92,21 +120,12 @@ export class OutboundPolicy {
     return this.loopback === 'any' ? ', which is not on this machine' : '';
   }
 
-  private check(rule: OutboundRule, at: string, before: readonly OutboundRule[]): void {
-    const problem = ruleProblem(rule, this.loopback) ?? this.conflict(rule, before);
+  private check(rule: OutboundRule, at: string, others: readonly OutboundRule[]): void {
+    const isOwnAudience = (audience: string) => this.isOwnAudience(audience);
+    const problem = ruleProblem(rule, { loopback: this.loopback, isOwnAudience, others });
     if (!problem) return;
-    const { field, expected } = problem;
-    throw invalidArgument(`${at}.${field}: expected ${expected}.`, `${at}.${field}`);
-  }
-
-  private conflict(rule: OutboundRule, before: readonly OutboundRule[]) {
-    const isSame = (other: OutboundRule) =>
-      other.origin === rule.origin && (other.pathPrefix ?? '') === (rule.pathPrefix ?? '');
-    if (before.some(isSame)) {
-      return { field: 'origin', expected: `${rule.origin} once, or with other path prefixes` };
-    }
-    if (rule.audience === undefined || !this.ownAudiences.includes(rule.audience)) return undefined;
-    return { field: 'audience', expected: "another audience than the handlers' own" };
+    const field = `${at}.${problem.field}`;
+    throw invalidArgument(`${field}: expected ${problem.expected}.`, field);
   }
 }
 

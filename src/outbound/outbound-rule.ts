@@ -48,8 +48,18 @@ const ACCOUNT = /^[\x21-\x3f\x41-\x7e]+@[\x21-\x3f\x41-\x7e]+$/;
 /** What a receiver takes as a proof, or for one hop only, can't be allowed by any rule. */
 const CAN_BE_ALLOWED = /^(?:cookie|x-goog-.+)$/i;
 
+/** What a rule has to fit to. */
+export interface RuleSurroundings {
+  readonly loopback: LoopbackCalls;
+  readonly isOwnAudience: (audience: string) => boolean;
+  readonly others: readonly OutboundRule[];
+}
+
 /** The first thing about a rule that isn't right. */
-export function ruleProblem(rule: OutboundRule, loopback: LoopbackCalls): RuleProblem | undefined {
+export function ruleProblem(
+  rule: OutboundRule,
+  { loopback, isOwnAudience, others }: RuleSurroundings,
+): RuleProblem | undefined {
   const { pathPrefix, audience, serviceAccount, headers = [], timeout, concurrency } = rule;
   const expected = originProblem(rule.origin, loopback);
   if (expected !== undefined) return { field: 'origin', expected };
@@ -58,6 +68,9 @@ export function ruleProblem(rule: OutboundRule, loopback: LoopbackCalls): RulePr
   }
   if (audience !== undefined && !/^[\x21-\x7e]+$/.test(audience)) {
     return { field: 'audience', expected: 'one audience without spaces' };
+  }
+  if (audience !== undefined && isOwnAudience(audience)) {
+    return { field: 'audience', expected: "another audience than the handlers' own" };
   }
   if (audience !== undefined && isWildcard(rule)) {
     return { field: 'audience', expected: 'none with a wildcard: a token is for one origin' };
@@ -83,7 +96,14 @@ export function ruleProblem(rule: OutboundRule, loopback: LoopbackCalls): RulePr
   if (concurrency !== undefined && !isWhole(concurrency, 1, 1800)) {
     return { field: 'concurrency', expected: 'a whole number from 1 to 1800' };
   }
+  if (others.some((other) => isForTheSame(rule, other))) {
+    return { field: 'origin', expected: `${rule.origin} once, or with other path prefixes` };
+  }
   return statusProblem(rule);
+}
+
+function isForTheSame(a: OutboundRule, b: OutboundRule): boolean {
+  return a.origin === b.origin && (a.pathPrefix ?? '') === (b.pathPrefix ?? '');
 }
 
 function statusProblem({ permanent = [], transient = [] }: OutboundRule): RuleProblem | undefined {

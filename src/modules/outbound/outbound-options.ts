@@ -6,6 +6,8 @@ export const OUTBOUND_OPTIONS = Symbol('OUTBOUND_OPTIONS');
 
 export interface OutboundOptions {
   readonly rules: readonly OutboundRule[];
+  /** A YAML file of more rules. */
+  readonly file?: string;
   /** Default: `refused`. */
   readonly loopback?: LoopbackCalls;
   /** Base addresses of handlers of ours, besides the app's own and the embedded engine's. */

@@ -24,7 +24,7 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<OutboundOption
       inject: [OUTBOUND_OPTIONS, QueueBackend],
       useFactory: ({ handlers = [], ...options }: OutboundOptions, backend: QueueBackend) => {
         const engine = backend.kind === 'embedded' ? [backend.proof.jwksUrl] : [];
-        return new OutboundPolicy({ ...options, own: [...handlers, ...engine] });
+        return OutboundPolicy.read({ ...options, own: [...handlers, ...engine] });
       },
     },
     {

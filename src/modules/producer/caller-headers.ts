@@ -1,5 +1,7 @@
 /** Which headers a caller may give a task: well formed ones that don't say who it is or whence. */
 import { invalidArgument } from '../../engine/errors.js';
+import { allowsHeader } from '../../outbound/outbound-headers.js';
+import type { OutboundRule } from '../../outbound/outbound-rule.js';
 import { printable } from '../../printable.js';
 import { isHeaderName, isHeaderValue, isReserved } from '../../header-rules.js';
 import type { Fields } from './fields.js';
@@ -12,14 +14,17 @@ const MAX_BYTES = 80 * 1024;
 
 const EXPECTED = "an object of strings such as {'X-Request-Id': '42'}";
 
-/**
- * The `headers` field.
- *
- * @param ownOfTarget names that the target's kind sets itself, in lower case
- */
+export interface HeaderRules {
+  /** Names that the target's kind sets itself, in lower case. */
+  readonly ownOfTarget?: readonly string[];
+  /** Of the target's origin: it may allow what else is reserved. */
+  readonly rule?: OutboundRule;
+}
+
+/** The `headers` field. */
 export function readHeaders(
   fields: Fields,
-  ownOfTarget: readonly string[] = [],
+  { ownOfTarget = [], rule }: HeaderRules = {},
 ): Record<string, string> {
   const headers: Record<string, string> = {};
   const seen = new Set<string>();
@@ -29,7 +34,8 @@ export function readHeaders(
     if (!isHeaderName(name)) {
       unexpected('headers', "names of letters, digits and !#$%&'*+.^_`|~-", `'${printable(name)}'`);
     }
-    if (isReserved(name, 'caller') || ownOfTarget.includes(lower)) {
+    const isAllowed = rule !== undefined && allowsHeader(rule, name);
+    if ((isReserved(name, 'caller') && !isAllowed) || ownOfTarget.includes(lower)) {
       refuse(`'${printable(name)}' can't be set by a caller.`);
     }
     if (seen.has(lower)) refuse(`'${printable(name)}' comes twice.`);

@@ -1,7 +1,7 @@
 /** Which path of an App Engine service a caller may have called. */
 import { invalidArgument } from '../../engine/errors.js';
 import { printable } from '../../printable.js';
-import { MOST_URL_LENGTH } from '../tasks/task-limits.js';
+import { decodedFully, hasDotSegments, MOST_URL_LENGTH } from '../../url-path.js';
 
 /** App Engine's own paths: start, stop, warm-up. */
 const PLATFORM_PATH = /^\/_ah(?:\/|$)/i;
@@ -33,18 +33,10 @@ export function checkRelativeUri(uri: string, closed: readonly string[]): string
   // What comes out of the decoding is judged as a path again.
   if (/^\/[/\\]/.test(plain)) refuse("a path that starts with a single '/'");
   if (/[\0-\x1f\x7f\\]/.test(plain)) refuse('no encoded backslashes or control characters');
-  if (/(?:^|\/)\.{1,2}(?=[/;]|$)/.test(plain)) refuse("no '.' or '..' segments");
+  if (hasDotSegments(plain)) refuse("no '.' or '..' segments");
   const canonical = plain.toLowerCase().replace(/\/+$/, '');
   if (PLATFORM_PATH.test(canonical) || closed.includes(canonical)) {
     refuse('a path that tasks may call');
   }
   return uri;
-}
-
-/** Percent-escapes of ASCII taken out, over and over: a gateway and a server may each decode once. */
-function decodedFully(path: string): string {
-  const next = path.replace(/%([0-7][0-9a-f])/gi, (_, hex: string) =>
-    String.fromCharCode(Number.parseInt(hex, 16)),
-  );
-  return next === path ? path : decodedFully(next);
 }

@@ -3,18 +3,19 @@ import { PayloadTooLargeException } from '@nestjs/common';
 import type {
   AppEngineRouting,
   CreateTaskRequest,
+  OidcToken,
   TaskInput,
 } from '../../engine/cloud-tasks-api.js';
 import { taskName } from '../../engine/resource-name.js';
 import { MAX_TASK_SIZE } from '../../engine/task-size.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
+import type { OutboundPolicy } from '../../outbound/outbound-policy.js';
+import type { OutboundRule } from '../../outbound/outbound-rule.js';
 import { PARKING_ROOM } from '../dead-letters/dead-letter.js';
 import { lineageHeaders, newLineage } from '../dead-letters/lineage.js';
 import { DEADLINE_HEADER } from '../tasks/task-headers.js';
 import { inputSize, MOST_APP_ENGINE_DEADLINE, MOST_HTTP_DEADLINE } from '../tasks/task-limits.js';
-import type { ExternalPolicy } from './external-origins.js';
-import { externalTarget } from './external-origins.js';
 import { Fields } from './fields.js';
 import { checkRelativeUri } from './relative-uri.js';
 import { readHeaders } from './caller-headers.js';
@@ -29,7 +30,10 @@ import {
 } from './task-fields.js';
 
 /** The paths that make tasks: a task that called one would make tasks for ever. */
-export const ENQUEUING_PATHS = ['/add_task_app_engine', '/add_task_external', '/do_external_task'];
+export const ENQUEUING_PATHS = [
+  ...['/add_task_app_engine', '/add_task_external', '/do_external_task'],
+  ...['/emails', '/webhooks', '/syncs'],
+];
 
 export interface RequestRules {
   readonly now: Instant;
@@ -70,26 +74,37 @@ export function appEngineTask(text: string, rules: RequestRules): CreateTaskRequ
 }
 
 /**
- * @param own base addresses of ours, which are no external targets
+ * @param account whose token is attached where the target's rule names no other
  * @throws CloudTasksError, PayloadTooLargeException
  */
 export function externalTask(
   text: string,
   rules: RequestRules,
-  policy: ExternalPolicy,
-  own: readonly string[],
+  policy: OutboundPolicy,
+  account?: string,
 ): CreateTaskRequest {
   const fields = new Fields(text, EXTERNAL_FIELDS);
-  const url = fields.required('url', "a URL such as 'https://api.example.com/hooks/1'");
+  const target = fields.required('url', "a URL such as 'https://api.example.com/hooks/1'");
+  const { url, rule } = policy.permit(target);
   const httpMethod = readMethod(fields, ['POST', 'PUT', 'PATCH']);
   const dispatchDeadline = readDispatchDeadline(fields, MOST_HTTP_DEADLINE, '30m');
   const httpRequest = {
-    ...externalTarget(url, policy, own),
+    url: url.href,
+    ...token(rule, account),
     httpMethod,
-    ...readPayload(fields, readHeaders(fields, ['user-agent'])),
+    ...readPayload(fields, readHeaders(fields, { ownOfTarget: ['user-agent'], rule })),
   };
   const { request } = createRequest(fields, rules, dispatchDeadline);
   return fitting({ ...request, task: { ...request.task, httpRequest } }, rules, 'external');
+}
+
+function token(
+  { audience, serviceAccount }: OutboundRule,
+  account: string | undefined,
+): { oidcToken?: OidcToken } {
+  const serviceAccountEmail = serviceAccount ?? account;
+  if (audience === undefined || serviceAccountEmail === undefined) return {};
+  return { oidcToken: { serviceAccountEmail, audience } };
 }
 
 function createRequest(

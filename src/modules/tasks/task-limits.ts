@@ -17,9 +17,6 @@ export const DEFAULT_HTTP_DEADLINE: Duration = 10 * MINUTE;
 /** How long a create may take; Google's client gives up then. */
 export const MOST_CREATE_TIMEOUT: Duration = 20 * SECOND;
 
-/** Of a URL, counted after encoding; of a relative one too. */
-export const MOST_URL_LENGTH = 2083;
-
 /** The size of the task that will be made; what the service adds is the same for all. */
 export function inputSize(input: TaskInput, queue: string, now: Instant): number {
   const { httpRequest, appEngineHttpRequest } = input;

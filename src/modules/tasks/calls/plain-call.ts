@@ -5,7 +5,7 @@ import { printable } from '../../../printable.js';
 import { jsonText } from './json-body.js';
 import type { Identified } from './task-id.js';
 import { isHeaderValue } from '../../../header-rules.js';
-import { MOST_URL_LENGTH } from '../task-limits.js';
+import { MOST_URL_LENGTH } from '../../../url-path.js';
 import { refuseUnknown, shown } from '../unknown-option.js';
 
 interface Content {

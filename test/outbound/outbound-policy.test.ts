@@ -1,25 +1,25 @@
 import { describe, expect, test } from '@jest/globals';
-import type { ExternalPolicy } from '../../../src/modules/producer/external-origins.js';
-import { externalTarget } from '../../../src/modules/producer/external-origins.js';
-
-const LOOPBACK: ExternalPolicy = {
-  origins: 'loopback',
-  serviceAccount: 'tasks@local',
-};
-
-const LISTED: ExternalPolicy = {
-  origins: [
-    { origin: 'https://api.example.com', audience: 'https://audience.example' },
-    { origin: 'https://plain.example.com' },
-  ],
-  serviceAccount: 'external@example.com',
-};
+import type { OutboundPolicyOptions } from '../../src/outbound/outbound-policy.js';
+import { OutboundPolicy } from '../../src/outbound/outbound-policy.js';
 
 const OWN = ['http://127.0.0.1:8080', 'http://127.0.0.1:8123', 'https://app.example.com'];
 
-function refusal(url: string, policy: ExternalPolicy, own = OWN): unknown {
+const LOOPBACK = policyOf({ rules: [], loopback: 'any' });
+
+const LISTED = policyOf({
+  rules: [
+    { origin: 'https://api.example.com', audience: 'https://audience.example' },
+    { origin: 'https://plain.example.com' },
+  ],
+});
+
+function policyOf(options: OutboundPolicyOptions): OutboundPolicy {
+  return new OutboundPolicy({ own: OWN, ...options });
+}
+
+function refusal(url: string, policy: OutboundPolicy): unknown {
   try {
-    externalTarget(url, policy, own);
+    policy.permit(url);
   } catch (error) {
     expect(error).toMatchObject({ name: 'CloudTasksError', field: 'url' });
     return (error as { code: unknown }).code;
@@ -35,10 +35,9 @@ describe('loopback', () => {
     ['https://[::1]:9000/', 'https://[::1]:9000/', 'https://[::1]:9000'],
     ['http://LOCALHOST/', 'http://localhost/', 'http://localhost'],
   ])('allows %s with a token for its origin', (url, sent, audience) => {
-    expect(externalTarget(url, LOOPBACK, OWN)).toEqual({
-      url: sent,
-      oidcToken: { serviceAccountEmail: 'tasks@local', audience },
-    });
+    const permitted = LOOPBACK.permit(url);
+    expect(permitted.url.href).toBe(sent);
+    expect(permitted.rule).toEqual({ origin: audience, audience });
   });
 
   // Case 75: a task with our token at our own handlers would pass for one of ours.
@@ -72,13 +71,14 @@ describe('loopback', () => {
     ),
   )('refuses our own %s', (url) => {
     expect(refusal(url, LOOPBACK)).toBe('PERMISSION_DENIED');
-    expect(refusal(url.replace(/:(\d+)\//, ':0$1/'), LOOPBACK, OWN)).toBe('PERMISSION_DENIED');
+    expect(refusal(url.replace(/:(\d+)\//, ':0$1/'), LOOPBACK)).toBe('PERMISSION_DENIED');
   });
 
   test('knows the port that a scheme stands for', () => {
     const own = ['http://127.0.0.1', 'https://127.0.0.1:443'];
+    const policy = policyOf({ rules: [], loopback: 'any', own });
     for (const url of ['http://localhost/', 'http://localhost:80/', 'https://localhost/']) {
-      expect(refusal(url, LOOPBACK, own)).toBe('PERMISSION_DENIED');
+      expect(refusal(url, policy)).toBe('PERMISSION_DENIED');
     }
   });
 
@@ -105,16 +105,16 @@ describe('loopback', () => {
 
 describe('a list', () => {
   test('attaches a token only where an audience is given', () => {
-    expect(externalTarget('https://api.example.com/x', LISTED, OWN)).toEqual({
-      url: 'https://api.example.com/x',
-      oidcToken: {
-        serviceAccountEmail: 'external@example.com',
-        audience: 'https://audience.example',
-      },
-    });
-    expect(externalTarget('https://plain.example.com:443', LISTED, OWN)).toEqual({
-      url: 'https://plain.example.com/',
-    });
+    const { url, rule } = LISTED.permit('https://api.example.com/x');
+    expect([url.href, rule.audience]).toEqual([
+      'https://api.example.com/x',
+      'https://audience.example',
+    ]);
+    const plain = LISTED.permit('https://plain.example.com:443');
+    expect([plain.url.href, plain.rule.audience]).toEqual([
+      'https://plain.example.com/',
+      undefined,
+    ]);
   });
 
   // Case 72: only the exact origin passes.
@@ -134,9 +134,7 @@ describe('a list', () => {
   });
 
   test('folds the case of a host name', () => {
-    expect(externalTarget('https://API.Example.COM/', LISTED, OWN).url).toBe(
-      'https://api.example.com/',
-    );
+    expect(LISTED.permit('https://API.Example.COM/').url.href).toBe('https://api.example.com/');
   });
 });
 
