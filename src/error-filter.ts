@@ -56,7 +56,8 @@ export class ErrorFilter implements ExceptionFilter {
       // Too late for an answer: a broken connection at least isn't taken for a whole one.
       response.destroy();
     } else {
-      response.status(answer.statusCode).json(answer);
+      // The route may have said another type, of what it then didn't answer.
+      response.status(answer.statusCode).type('json').json(answer);
     }
   }
 }

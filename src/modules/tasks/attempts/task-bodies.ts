@@ -8,6 +8,7 @@ import type { Payloads } from '../../payloads/payloads.js';
 import type { AttemptOutcomes, RunningAttempt } from './attempt-outcomes.js';
 import type { AttemptRules } from './attempt-rules.js';
 import { witnessed } from './failure-witness.js';
+import { checkTaskJson } from './task-json.js';
 import type { ExpressApp } from '../routes/registered-routes.js';
 import { registeredRoutes, useBeforeBodyParsers } from '../routes/registered-routes.js';
 import { saysItIsATask } from '../task-headers.js';
@@ -18,8 +19,13 @@ import { handlerMark } from '../routes/task-metadata.js';
 const MOST_IN_TASK = 1024 * 1024;
 
 /** What came, byte for byte, for `@RawBody()` and for whoever checks a signature. */
-function verify(request: IncomingMessage & { rawBody?: Buffer }, _: unknown, bytes: Buffer): void {
+function keep(request: IncomingMessage & { rawBody?: Buffer }, _: unknown, bytes: Buffer): void {
   request.rawBody = bytes;
+}
+
+function checkJson(request: IncomingMessage, _: unknown, bytes: Buffer, charset: string): void {
+  checkTaskJson(bytes, charset);
+  keep(request, _, bytes);
 }
 
 interface Parsers {
@@ -29,9 +35,9 @@ interface Parsers {
 }
 
 function parsersUpTo(limit: number): Parsers {
-  const options = { limit, verify, type: () => true };
+  const options = { limit, verify: keep, type: () => true };
   return {
-    json: express.json({ ...options, strict: false }),
+    json: express.json({ ...options, verify: checkJson, strict: false }),
     text: express.text(options),
     raw: express.raw(options),
   };
