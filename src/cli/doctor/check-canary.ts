@@ -94,8 +94,8 @@ function answerOf({ lastAttempt }: Task): string {
   return message ?? `code ${String(code)}`;
 }
 
-/** A token that keeps its signature is let in by `oidc` alone. */
-async function realToken(examined: Examined): Promise<Finding> {
+/** In mode `oidc` only a token that has kept its signature is let in. */
+export async function realToken(examined: Examined): Promise<Finding> {
   const about = 'a token';
   const { settings, path } = examined;
   const { auth, serviceUrl = '' } = settings;

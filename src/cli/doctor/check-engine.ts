@@ -11,6 +11,7 @@ import { codeOf, fail, ok, warn } from './finding.js';
 import { folderFinding } from './folder.js';
 
 const LIMIT_MS = 2_000;
+const DISCOVERY = '/.well-known/openid-configuration';
 
 export const engine: Section = {
   title: 'The engine',
@@ -62,8 +63,8 @@ function* exposure({ host }: EmbeddedSettings): Iterable<Finding> {
 async function* enginePort({ host, port }: EmbeddedSettings): AsyncIterable<Finding> {
   const address = `${reachable(host)}:${port}`;
   const about = 'ENGINE_PORT';
-  const answer = await get(`http://${address}/.well-known/openid-configuration`);
-  if (typeof (answer?.json as { jwks_uri?: unknown } | undefined)?.jwks_uri === 'string') {
+  const answer = await get(`http://${address}${DISCOVERY}`);
+  if (isEngine(answer)) {
     yield ok(about, `an engine answers at ${address}`);
     yield await keysOf('keys', { jwksUrl: `http://${address}/jwks` });
   } else if (answer) {
@@ -71,6 +72,16 @@ async function* enginePort({ host, port }: EmbeddedSettings): AsyncIterable<Find
   } else {
     yield await portToTake(about, host, port);
   }
+}
+
+/** Whether it is an engine that answers there; what else does may never answer gRPC. */
+export async function engineAnswers({ host, port }: EmbeddedSettings): Promise<boolean> {
+  return isEngine(await get(`http://${reachable(host)}:${port}${DISCOVERY}`));
+}
+
+function isEngine(answer: { readonly json: unknown } | undefined): boolean {
+  const { jwks_uri: keys } = (answer?.json ?? {}) as { readonly jwks_uri?: unknown };
+  return typeof keys === 'string';
 }
 
 async function appPort(host: string, port: number): Promise<Finding> {

@@ -1,6 +1,5 @@
 /** Calls a deployment as a stranger would: nobody may get to a handler, and what refuses them is told. */
 import { randomBytes } from 'node:crypto';
-import type { AuthSettings } from '../../config.js';
 import { isLoopback } from '../../loopback.js';
 import { GUARD_HEADER } from '../../modules/auth/public-probe.js';
 import { platformOf } from '../../platform.js';
@@ -131,7 +130,7 @@ function judged(about: string, met: Met, { path }: Examined): Finding {
 /** What stands in front has to be what the mode relies on. */
 function* frontAgainstMode(someGotThrough: boolean, examined: Examined): Iterable<Finding> {
   const { settings, variables } = examined;
-  const mode: AuthSettings['mode'] = settings.auth.mode;
+  const { mode } = settings.auth;
   const about = 'front end';
   if (mode === 'cloud-run-iam') {
     yield someGotThrough

@@ -2,6 +2,7 @@
 import type { Settings } from '../../config.js';
 import { deadLetterQueue, isDeadLetterQueue } from '../../dead-letter-queue.js';
 import type { Queue } from '../../engine/cloud-tasks-api.js';
+import type { ErrorCode } from '../../engine/errors.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import { wantedQueues } from '../../host/wanted-queues.js';
 import { reachable } from '../../loopback.js';
@@ -11,6 +12,7 @@ import { onGoogle, whose } from './examined.js';
 import type { Finding } from './finding.js';
 import { fail, ok, reasonOf, warn } from './finding.js';
 
+const OUTAGES: readonly ErrorCode[] = ['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'UNAUTHENTICATED'];
 const CREATE = 'cloudtasks.tasks.create';
 /** By permission, what doesn't work without. */
 const USEFUL: readonly (readonly [string, string])[] = [
@@ -44,9 +46,12 @@ export const queues: Section = {
         : fail('Cloud Tasks', reasonOf(error));
       return;
     }
-    for (const id of ids) {
-      yield* queue(id, backend, examined);
-      yield* queue(deadLetterQueue(id), backend, examined);
+    try {
+      for (const id of ids.flatMap((each) => [each, deadLetterQueue(each)])) {
+        yield* queue(id, backend, examined);
+      }
+    } catch (error) {
+      yield fail('Cloud Tasks', `${backend.where} can't be asked: ${reasonOf(error)}`);
     }
   },
 };
@@ -77,7 +82,8 @@ async function* queue(
       yield* permitted(about, id, permissions, examined);
     }
   } catch (error) {
-    if (!(error instanceof CloudTasksError)) throw error;
+    // Of the next queue there would be the same answer, each time after a long wait.
+    if (!(error instanceof CloudTasksError) || OUTAGES.includes(error.code)) throw error;
     yield refused(about, id, error, examined);
   }
 }

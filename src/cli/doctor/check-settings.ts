@@ -1,5 +1,7 @@
 /** Looks at the settings, and at what they mean beside each other: the guard, audiences, accounts, callers. */
 import type { Settings } from '../../config.js';
+import type { OutboundRule } from '../../outbound/outbound-rule.js';
+import { readOutboundFile } from '../../outbound/outbound-file.js';
 import type { Platform } from '../../platform.js';
 import { platformOf } from '../../platform.js';
 import type { Examined, Section } from './examined.js';
@@ -22,7 +24,10 @@ export const identityOfTasks: Section = {
 
 export const identityOfCallers: Section = {
   title: 'Who may enqueue, and what leaves',
-  needs: ['PRODUCER_AUTH', 'PRODUCER_AUDIENCE', 'PRODUCER_ACCOUNTS', 'EXTERNAL_ORIGINS', 'HOST'],
+  needs: [
+    ...(['PRODUCER_AUTH', 'PRODUCER_AUDIENCE', 'PRODUCER_ACCOUNTS', 'HOST'] as const),
+    ...(['EXTERNAL_ORIGINS', 'OUTBOUND_FILE'] as const),
+  ],
   applies: () => true,
   async *findings({ settings }) {
     yield await producers(settings);
@@ -103,15 +108,15 @@ function handlersAudience({ serviceUrl = '', auth, producer }: Settings): Findin
 function* accounts({ serviceAccount, auth }: Settings): Iterable<Finding> {
   const about = 'OIDC_ACCOUNTS';
   if (auth.mode === 'appengine') return;
-  if (auth.accounts.includes(serviceAccount)) {
-    const others = auth.accounts.length - 1;
-    const more = others > 0 ? `, and ${others} more account(s)` : '';
+  const emails = auth.accounts.map((each) => (typeof each === 'string' ? each : each.email));
+  if (emails.includes(serviceAccount)) {
+    const more = emails.length > 1 ? `, and of ${emails.length - 1} more account(s)` : '';
     yield ok(about, `handlers take tasks of ${serviceAccount}${more}`);
   } else {
     yield warn(
       about,
       `${serviceAccount} is not among them, so handlers refuse the tasks that this app makes`,
-      `Add it: OIDC_ACCOUNTS=${[...auth.accounts, serviceAccount].join()}`,
+      'Add it to OIDC_ACCOUNTS, or name one of those by SERVICE_ACCOUNT',
     );
   }
 }
@@ -121,7 +126,7 @@ function* queues({ auth, queueName }: Settings): Iterable<Finding> {
   yield warn(
     'ALLOWED_QUEUES',
     `${queueName} is not among them, so handlers refuse tasks that name no queue`,
-    `Add it: ALLOWED_QUEUES=${[...auth.queues, queueName].join()}`,
+    `Add it: ALLOWED_QUEUES=${auth.queues.join()},${queueName}`,
   );
 }
 
@@ -154,33 +159,50 @@ async function producers({ producer, host }: Settings): Promise<Finding> {
   }
 }
 
-function* external({ external: { origins, serviceAccount }, ...app }: Settings): Iterable<Finding> {
-  const about = 'EXTERNAL_ORIGINS';
-  if (origins === 'loopback') {
-    yield ok(about, 'this machine alone, on any port but our own');
-    return;
+function* external(settings: Settings): Iterable<Finding> {
+  const { external, outboundFile, serviceAccount, projectId } = settings;
+  const named = external.origins === 'loopback' ? [] : external.origins;
+  let rules: readonly OutboundRule[] = named;
+  if (external.origins === 'loopback') {
+    yield ok('EXTERNAL_ORIGINS', 'this machine alone, on any port but our own');
+  } else if (named.length > 0 || outboundFile === undefined) {
+    yield ok('EXTERNAL_ORIGINS', `${named.length} origin(s) that tasks may call`);
   }
-  const audiences = origins.flatMap(({ audience }) => (audience === undefined ? [] : [audience]));
-  const twice = audiences.find((each, index) => audiences.indexOf(each) !== index);
-  if (twice !== undefined) {
+  if (outboundFile !== undefined) {
+    try {
+      const read = readOutboundFile(outboundFile, {
+        loopback: settings.backend.kind === 'embedded' ? 'by-rule' : 'refused',
+        isOwnAudience: (audience) => ownAudiences(settings).includes(audience),
+        others: named,
+      });
+      yield ok('OUTBOUND_FILE', `${read.length} rule(s) for other servers`);
+      rules = [...named, ...read];
+    } catch (error) {
+      yield fail('OUTBOUND_FILE', reasonOf(error));
+    }
+  }
+  const withToken = rules.filter(({ audience }) => audience !== undefined);
+  const twice = withToken.find(({ audience, origin }) =>
+    withToken.some((other) => other.audience === audience && other.origin !== origin),
+  );
+  if (twice) {
     yield warn(
-      about,
-      `two origins get tokens for ${twice}, so each could use them at the other`,
+      'audience',
+      `two origins get tokens for ${String(twice.audience)}, so each could use them at the other`,
       'Give each origin an audience of its own',
     );
   }
-  if (
-    audiences.length > 0 &&
-    serviceAccount === app.serviceAccount &&
-    onGoogle({ settings: { external: { origins, serviceAccount }, ...app } })
-  ) {
+  const asHandlers = withToken.some(({ serviceAccount: account }) => account === undefined);
+  if (asHandlers && external.serviceAccount === serviceAccount && onGoogle({ settings })) {
     yield warn(
       'EXTERNAL_SERVICE_ACCOUNT',
       `tokens for others' origins are those of the handlers' account, ${serviceAccount}: whatever it may do elsewhere, a task may`,
-      `gcloud iam service-accounts create tasks-external --project=${app.projectId}`,
-      `Set EXTERNAL_SERVICE_ACCOUNT=tasks-external@${app.projectId}.iam.gserviceaccount.com`,
+      `gcloud iam service-accounts create tasks-external --project=${projectId}`,
+      `Set EXTERNAL_SERVICE_ACCOUNT=tasks-external@${projectId}.iam.gserviceaccount.com`,
     );
   }
-  if (origins.length === 0) yield ok(about, 'no task leaves for another server');
-  else if (twice === undefined) yield ok(about, `${origins.length} origin(s)`);
+}
+
+function ownAudiences({ auth, serviceUrl, producer }: Settings): (string | undefined)[] {
+  return [auth.audience, serviceUrl, 'audience' in producer ? producer.audience : undefined];
 }

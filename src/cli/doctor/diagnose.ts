@@ -4,7 +4,7 @@ import type { OpenBackend } from '../backend.js';
 import { openBackend } from '../backend.js';
 import { readAllSettings } from './all-settings.js';
 import { canary } from './check-canary.js';
-import { engine } from './check-engine.js';
+import { engine, engineAnswers } from './check-engine.js';
 import { front } from './check-front.js';
 import { identity } from './check-identity.js';
 import { keys } from './check-keys.js';
@@ -49,7 +49,7 @@ export async function* diagnose(options: DoctorOptions): AsyncGenerator<SectionF
     ...rest,
     ...(url === undefined ? {} : { url }),
     settings,
-    google: new Google(addresses),
+    google: new Google(addresses, settings.projectId),
     backend: () => (opened ??= open(settings, addresses)),
   };
   try {
@@ -93,10 +93,13 @@ function settingFindings(problems: ReadonlyMap<string, string>, isWhole: boolean
   return isWhole ? wrong : [...wrong, warn('not checked', 'all else, until these are mended')];
 }
 
-function open(
+async function open(
   { backend, projectId, location }: Examined['settings'],
   { cloudTasks }: GoogleAddresses,
 ): Promise<OpenBackend> {
+  if (backend.kind === 'embedded' && !(await engineAnswers(backend))) {
+    throw new Error(`no engine answers at ${backend.host}:${backend.port}`);
+  }
   const emulatorHost = backend.kind === 'google' ? (backend.emulatorHost ?? cloudTasks) : undefined;
   return openBackend({
     backend: backend.kind,

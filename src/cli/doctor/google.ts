@@ -33,7 +33,10 @@ const LIMIT_MS = 10_000;
 export class Google {
   private client: Promise<{ client: AuthClient; email: string | undefined }> | undefined;
 
-  constructor(readonly addresses: GoogleAddresses) {}
+  constructor(
+    readonly addresses: GoogleAddresses,
+    private readonly projectId: string,
+  ) {}
 
   /**
    * Who asks; undefined where the credentials don't say.
@@ -46,7 +49,7 @@ export class Google {
 
   /** As a policy names who asks. */
   async member(): Promise<string> {
-    const email = await this.email();
+    const email = await this.email().catch(() => undefined);
     return email === undefined ? 'user:YOU' : `serviceAccount:${email}`;
   }
 
@@ -66,13 +69,14 @@ export class Google {
   }
 
   private signedIn(): Promise<{ client: AuthClient; email: string | undefined }> {
-    return (this.client ??= signIn());
+    return (this.client ??= signIn(this.projectId));
   }
 }
 
-async function signIn() {
+async function signIn(projectId: string) {
   const { GoogleAuth } = await import('google-auth-library');
-  const auth = new GoogleAuth({ scopes: [SCOPE] });
+  // Without the project it would start gcloud to find one.
+  const auth = new GoogleAuth({ scopes: [SCOPE], projectId });
   const client = await auth.getClient();
   // So that credentials that have lapsed show here, once, and not with each question.
   await client.getAccessToken();
