@@ -2,7 +2,15 @@
 import type { Queue, View } from '../engine/cloud-tasks-api.js';
 import { refusal } from '../engine/error-catalogue.js';
 import { CloudTasksError } from '../engine/errors.js';
-import type { CreateOutcome, DueTask, StoredTask, TaskState, TaskStore } from '../engine/ports.js';
+import type {
+  CreateOutcome,
+  DueTask,
+  JobState,
+  StoredJob,
+  StoredTask,
+  TaskState,
+  TaskStore,
+} from '../engine/ports.js';
 import type { Instant } from '../engine/time.js';
 
 interface Kept {
@@ -16,6 +24,7 @@ interface Kept {
 export class MemoryStore implements TaskStore {
   private readonly kept = new Map<string, Kept>();
   private readonly queueTombstones = new Map<string, Instant>();
+  private readonly keptJobs = new Map<string, StoredJob>();
   private readonly values = new Map<string, string>();
   /** Of all queues. */
   private readonly bySeq = new Map<number, StoredTask>();
@@ -70,8 +79,29 @@ export class MemoryStore implements TaskStore {
     return earliest === Infinity ? undefined : earliest;
   }
 
+  jobs(): StoredJob[] {
+    return [...this.keptJobs.values()].map((job) => structuredClone(job));
+  }
+
   value(key: string): string | undefined {
     return this.values.get(key);
+  }
+
+  putJob(stored: StoredJob): Promise<void> {
+    const copy = structuredClone(stored);
+    return this.write(() => void this.keptJobs.set(copy.job.name, copy));
+  }
+
+  putJobState(name: string, state: JobState): Promise<void> {
+    const copy = structuredClone(state);
+    return this.write(() => {
+      const kept = this.keptJobs.get(name);
+      if (kept) this.keptJobs.set(name, { ...kept, state: copy });
+    });
+  }
+
+  deleteJob(name: string): Promise<void> {
+    return this.write(() => void this.keptJobs.delete(name));
   }
 
   putValue(key: string, value: string | undefined): Promise<void> {

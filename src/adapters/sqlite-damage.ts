@@ -38,6 +38,17 @@ export class SqliteDamage {
     });
   }
 
+  /** The same for a job, which then has no more ticks. */
+  job(name: string, error: unknown): void {
+    const { sql } = this;
+    this.setAside('job', name, error, (reason) => {
+      sql.setJobAside.run(reason, name);
+      sql.deleteJob.run(name);
+      sql.deleteJobState.run(name);
+      return name;
+    });
+  }
+
   /** The same for a value, which is then as if it had never been put. */
   value(key: string, error: unknown): void {
     const { sql } = this;

@@ -1,7 +1,7 @@
-/** How tasks and queues are written as rows, each part with a checksum, and read back or refused. */
+/** How tasks, queues and jobs are written as rows, each part with a checksum, and read back or refused. */
 import { crc32 } from 'node:zlib';
 import type { AppEngineHttpRequest, HttpRequest, Queue } from '../engine/cloud-tasks-api.js';
-import type { StoredRequest, TaskState } from '../engine/ports.js';
+import type { JobConfig, JobState, StoredJob, StoredRequest, TaskState } from '../engine/ports.js';
 
 /** A part of a record that is not what was written. */
 export class DamageFound extends Error {
@@ -108,7 +108,52 @@ export function decodeValue(store: number, key: string, text: unknown, checksum:
   return unseal('value', inStore(store) + key, text, checksum) as string;
 }
 
-type Part = 'state' | 'request' | 'queue' | 'value';
+/** Both rows of a job. */
+export type JobRow = readonly [
+  head: unknown,
+  headChecksum: unknown,
+  body: unknown,
+  bodyChecksum: unknown,
+  state: unknown,
+  stateChecksum: unknown,
+];
+
+export function encodeJob(store: number, job: JobConfig): SealedRequest {
+  const key = inStore(store) + job.name;
+  const { httpTarget, appEngineHttpTarget } = job;
+  const body = (httpTarget ?? appEngineHttpTarget)?.body;
+  if (!body) return { head: seal('job', key, job), body: null, bodyChecksum: null };
+  const bare = {
+    ...job,
+    ...(httpTarget ? { httpTarget: { ...httpTarget, body: undefined } } : {}),
+    ...(appEngineHttpTarget
+      ? { appEngineHttpTarget: { ...appEngineHttpTarget, body: undefined } }
+      : {}),
+  };
+  const head = seal('job', key, bare);
+  return { head, body, bodyChecksum: crc32(body, head.checksum) };
+}
+
+export function encodeJobState(store: number, name: string, state: JobState): Sealed {
+  return seal('job-state', inStore(store) + name, state);
+}
+
+export function decodeJob(store: number, name: string, row: JobRow): StoredJob {
+  const key = inStore(store) + name;
+  const [head, headChecksum, body, bodyChecksum, state, stateChecksum] = row;
+  const job = unseal('job', key, head, headChecksum) as JobConfig;
+  const kept = { job, state: unseal('job-state', key, state, stateChecksum) as JobState };
+  if (body === null && bodyChecksum === null) return kept;
+  const target = job.httpTarget ?? job.appEngineHttpTarget;
+  if (!target || !isBytes(body) || crc32(body, Number(headChecksum)) !== bodyChecksum) {
+    throw new DamageFound('wrong checksum of body');
+  }
+  // A copy of plain bytes: what SQLite gives may stem from another realm.
+  target.body = new Uint8Array(body);
+  return kept;
+}
+
+type Part = 'state' | 'request' | 'queue' | 'value' | 'job' | 'job-state';
 
 function seal(part: Part, key: string, value: unknown): Sealed {
   const text = JSON.stringify(value);

@@ -2,8 +2,15 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
 import type { DamagedRecord } from '../engine/ports.js';
 import { openSqliteFile } from './sqlite-file.js';
-import type { TaskRow } from './sqlite-record.js';
-import { decodeQueue, decodeRequest, decodeState, decodeValue, taskKey } from './sqlite-record.js';
+import type { JobRow, TaskRow } from './sqlite-record.js';
+import {
+  decodeJob,
+  decodeQueue,
+  decodeRequest,
+  decodeState,
+  decodeValue,
+  taskKey,
+} from './sqlite-record.js';
 import { SCHEMA_VERSION, storeId } from './sqlite-schema.js';
 
 export interface Salvaged {
@@ -66,6 +73,7 @@ export class Salvage {
         this.write('value', row);
       });
     }
+    this.jobs();
     this.target.exec('COMMIT');
     this.target.close();
     return { kept: { queues, tasks, tombstones }, lost: this.lost };
@@ -86,6 +94,20 @@ export class Salvage {
       else this.write('queue', [number, textOf(name), null, 0]);
     }
     return kept;
+  }
+
+  private jobs(): void {
+    const columns = 'j.name, j.head, j.checksum, j.body, j.body_checksum, s.state, s.checksum';
+    const table = 'job j LEFT JOIN job_state s ON s.name = j.name';
+    for (const row of this.rows(columns, table, 'j.name #')) {
+      const [name, ...parts] = row;
+      this.keepIfSound('job', textOf(name), () => {
+        decodeJob(this.store, textOf(name), parts as unknown as JobRow);
+        const [head, headChecksum, body, bodyChecksum, state, checksum] = parts;
+        this.write('job', [name, head, headChecksum, body, bodyChecksum] as Row);
+        this.write('job_state', [name, state, checksum] as Row);
+      });
+    }
   }
 
   private tasks(): number {

@@ -72,6 +72,22 @@ const STEPS: readonly string[] = [
     checksum INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   `,
+  `
+  -- Two rows for the reason that a task has two.
+  CREATE TABLE job (
+    name TEXT PRIMARY KEY,
+    head TEXT NOT NULL,
+    checksum INTEGER NOT NULL,
+    body BLOB,
+    body_checksum INTEGER
+  ) STRICT;
+
+  CREATE TABLE job_state (
+    name TEXT PRIMARY KEY,
+    state TEXT NOT NULL,
+    checksum INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  `,
 ];
 
 export const SCHEMA_VERSION = STEPS.length;

@@ -1,6 +1,6 @@
 /** Every statement of the store, prepared once. */
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite';
-import type { StateRow, TaskRow } from './sqlite-record.js';
+import type { JobRow, StateRow, TaskRow } from './sqlite-record.js';
 
 interface Read<Row> {
   get(...values: SQLInputValue[]): Row | undefined;
@@ -45,6 +45,17 @@ export function prepareStatements(db: DatabaseSync) {
     queueTombstone: read<[until: number]>('SELECT until FROM queue_tombstone WHERE name = ?'),
     putQueueTombstone: write('INSERT OR REPLACE INTO queue_tombstone VALUES (?, ?)'),
     deleteQueueTombstone: write('DELETE FROM queue_tombstone WHERE name = ?'),
+
+    jobNames: read<[name: string]>('SELECT name FROM job ORDER BY name'),
+    job: read<JobRow>(
+      `SELECT j.head, j.checksum, j.body, j.body_checksum, s.state, s.checksum
+       FROM job j LEFT JOIN job_state s ON s.name = j.name WHERE j.name = ?`,
+    ),
+    putJob: write('INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?, ?)'),
+    putJobState: write('INSERT OR REPLACE INTO job_state VALUES (?, ?, ?)'),
+    updateJobState: write('UPDATE job_state SET state = ?, checksum = ? WHERE name = ?'),
+    deleteJob: write('DELETE FROM job WHERE name = ?'),
+    deleteJobState: write('DELETE FROM job_state WHERE name = ?'),
 
     value: read<[text: unknown, checksum: unknown]>(
       'SELECT text, checksum FROM value WHERE key = ?',
@@ -123,6 +134,12 @@ export function prepareStatements(db: DatabaseSync) {
     setValueAside: write(
       `INSERT INTO damaged (kind, name, reason, state, checksum)
        SELECT 'value', key, ?, text, checksum FROM value WHERE key = ?`,
+    ),
+    setJobAside: write(
+      `INSERT INTO damaged
+         (kind, name, reason, head, head_checksum, body, body_checksum, state, checksum)
+       SELECT 'job', j.name, ?, j.head, j.checksum, j.body, j.body_checksum, s.state, s.checksum
+       FROM job j LEFT JOIN job_state s ON s.name = j.name WHERE j.name = ?`,
     ),
     forgetConfig: write('UPDATE queue SET config = NULL WHERE id = ?'),
     countByIndex: ['task_name', 'task_due', 'task_order'].map((index) =>

@@ -1,4 +1,4 @@
-/** The durable store: tasks, queues and tombstones in one SQLite file that this engine owns. */
+/** The durable store: tasks, queues, tombstones and jobs in one SQLite file that this engine owns. */
 import type { DatabaseSync } from 'node:sqlite';
 import type { Queue, View } from '../engine/cloud-tasks-api.js';
 import { refusal } from '../engine/error-catalogue.js';
@@ -6,6 +6,8 @@ import type {
   CreateOutcome,
   DamagedRecord,
   DueTask,
+  JobState,
+  StoredJob,
   StoredRequest,
   StoredTask,
   TaskState,
@@ -16,6 +18,7 @@ import { SqliteDamage } from './sqlite-damage.js';
 import { openSqliteFile, unusable } from './sqlite-file.js';
 import type { Urgency } from './sqlite-group-commit.js';
 import { GroupCommit } from './sqlite-group-commit.js';
+import { SqliteJobs } from './sqlite-jobs.js';
 import { SqliteQueues } from './sqlite-queues.js';
 import {
   DamageFound,
@@ -49,6 +52,7 @@ export class SqliteStore implements TaskStore {
   private readonly commits: GroupCommit;
   private readonly damage: SqliteDamage;
   private readonly known: SqliteQueues;
+  private readonly keptJobs: SqliteJobs;
   /** The checksums cover it, so it must be known before the row is written. */
   private lastSeq: number;
   /** The last update of each task that waits for its commit. */
@@ -66,6 +70,7 @@ export class SqliteStore implements TaskStore {
       cured: (error) => this.damage.cured(error),
     });
     this.damage = new SqliteDamage(sql, this.commits, options.onDamaged);
+    this.keptJobs = new SqliteJobs(id, sql, this.commits, this.damage);
     try {
       this.damage.checkIndexes();
       this.known = new SqliteQueues(id, sql, this.damage);
@@ -144,6 +149,10 @@ export class SqliteStore implements TaskStore {
     return this.damage.byIndex(() => this.sql.nextExpiry.get()?.[0] ?? undefined);
   }
 
+  jobs(): StoredJob[] {
+    return this.keptJobs.all();
+  }
+
   value(key: string): string | undefined {
     try {
       const row = this.sql.value.get(key);
@@ -152,6 +161,18 @@ export class SqliteStore implements TaskStore {
       this.damage.value(key, error);
       return undefined;
     }
+  }
+
+  putJob(job: StoredJob): Promise<void> {
+    return this.keptJobs.put(job);
+  }
+
+  putJobState(name: string, state: JobState): Promise<void> {
+    return this.keptJobs.putState(name, state);
+  }
+
+  deleteJob(name: string): Promise<void> {
+    return this.keptJobs.delete(name);
   }
 
   async putValue(key: string, value: string | undefined): Promise<void> {

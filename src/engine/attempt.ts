@@ -69,7 +69,8 @@ const STATUS: ReadonlyMap<number, readonly [code: number, name: string]> = new M
   [504, [4, 'DEADLINE_EXCEEDED']],
 ]);
 
-function responseStatus(result: AttemptResult): { code: number; message: string } {
+/** What is shown of an attempt's end. */
+export function responseStatus(result: AttemptResult): { code: number; message: string } {
   switch (result.kind) {
     case 'response': {
       const [code, name] = STATUS.get(result.status) ?? [2, 'UNKNOWN'];

@@ -6,7 +6,7 @@ import { shortId, taskName } from './resource-name.js';
 import type { Instant } from './time.js';
 import { SECOND } from './time.js';
 
-/** A task can't set these, whatever its target: they say where a request comes from. */
+/** Nobody can set these, whatever the target: they say where a request comes from. */
 const RESERVED = /^(host|content-length|x-engine-.*|x-google-.*|x-appengine-.*|x-cloudtasks-.*)$/i;
 
 /** What production was seen to send to HTTP targets, though it reads no body. */
@@ -60,7 +60,7 @@ function toHttp(task: StoredTask, request: HttpRequest): Prepared {
 }
 
 /** A token takes its place. One of OAuth only Google can make, so then there is none. */
-function withoutAuthorization(headers: Record<string, string>): Record<string, string> {
+export function withoutAuthorization(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).filter(([name]) => name.toLowerCase() !== 'authorization'),
   );
@@ -83,7 +83,8 @@ function routing(task: AppEngineRouting, queue: Queue): AppEngineRouting {
   return queue.appEngineRoutingOverride ?? task;
 }
 
-function allowed(headers: Readonly<Record<string, string>>): Record<string, string> {
+/** The headers as they were given, without those that are not the giver's to set. */
+export function allowed(headers: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).filter(([name]) => !RESERVED.test(name)));
 }
 

@@ -2,6 +2,7 @@
 import type { AttemptResult } from './attempt.js';
 import { dispatched, failed, succeeded } from './attempt.js';
 import type { Queue, QueueStats } from './cloud-tasks-api.js';
+import { toDispatch } from './dispatch-headers.js';
 import { DueWindow } from './due-window.js';
 import { MinuteCounter } from './minute-counter.js';
 import type { DueTask, EngineEvents, StoredTask, TaskState, TaskStore, Timer } from './ports.js';
@@ -11,6 +12,7 @@ import { shortId } from './resource-name.js';
 import type { SenderPorts } from './sender.js';
 import { Sender } from './sender.js';
 import type { Instant } from './time.js';
+import { dispatchDeadline } from './task.js';
 import { retryAfter, Throttle } from './throttle.js';
 import { TokenBucket } from './token-bucket.js';
 import { Trouble } from './trouble.js';
@@ -214,7 +216,8 @@ export class Dispatcher {
     return this.trouble.outlast(
       'network-failure',
       async () => {
-        const result = await this.sender.send(task, this.queue);
+        const prepare = () => toDispatch(task, this.queue);
+        const result = await this.sender.send(prepare, dispatchDeadline(task));
         if (result.kind === 'not-sent') throw new Error(`nothing can be sent: ${result.reason}`);
         return result;
       },

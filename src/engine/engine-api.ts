@@ -1,5 +1,6 @@
-/** All that the engine can be asked: CloudTasksApi, and what only v2beta3 and REST have. */
+/** All that the engine can be asked: tasks, what only v2beta3 and REST have of them, and schedules. */
 import type { BatchApi } from './batch-api.js';
+import type { CloudSchedulerApi } from './cloud-scheduler-api.js';
 import type { CloudTasksApi, Task } from './cloud-tasks-api.js';
 import type { CmekConfigApi } from './cmek-config.js';
 import type { LocationsApi } from './locations.js';
@@ -14,7 +15,8 @@ export interface BufferTaskRequest {
   headers?: Record<string, string>;
 }
 
-export interface EngineApi extends CloudTasksApi, LocationsApi, BatchApi, CmekConfigApi {
+export interface EngineApi
+  extends CloudTasksApi, CloudSchedulerApi, LocationsApi, BatchApi, CmekConfigApi {
   /** Creates a task of nothing but a body: where it goes says the queue's `httpTarget`. */
   bufferTask(request: BufferTaskRequest): Promise<Task>;
 }

@@ -1,6 +1,13 @@
-/** Cloud Tasks itself: every verb, over the live queues and a store. */
+/** Cloud Tasks itself, and Cloud Scheduler: every verb, over live queues, live jobs and a store. */
 import type { BatchCreateTasksRequest, BatchDeleteTasksRequest, Operation } from './batch-api.js';
 import { Batches } from './batches.js';
+import type {
+  CreateJobRequest,
+  Job,
+  ListJobsAnswer,
+  ListJobsRequest,
+  UpdateJobRequest,
+} from './cloud-scheduler-api.js';
 import type {
   CreateQueueRequest,
   CreateTaskRequest,
@@ -21,11 +28,13 @@ import type { BufferTaskRequest, EngineApi } from './engine-api.js';
 import { bufferedRequest } from './http-target.js';
 import type { IamPolicy, SetIamPolicyRequest } from './iam-api.js';
 import { heldPermissions, IamPolicies } from './iam.js';
+import { Jobs } from './jobs.js';
 import type { ListLocationsAnswer, ListLocationsRequest, Location } from './locations.js';
 import { locationOf, locationsOf } from './locations.js';
 import { pageSize, readPageToken, writePageToken } from './page.js';
 import type {
   Clock,
+  Cron,
   EngineEvents,
   Random,
   StoredTask,
@@ -43,6 +52,7 @@ import { DAY, HOUR } from './time.js';
 
 export interface EnginePorts {
   readonly clock: Clock;
+  readonly cron: Cron;
   readonly random: Random;
   readonly store: TaskStore;
   readonly transport: Transport;
@@ -58,6 +68,7 @@ const TASKS_PAGE = 1000;
 export class Engine implements EngineApi {
   private readonly rules: QueuesRules;
   private readonly queues: Queues;
+  private readonly jobs: Jobs;
   private readonly policies: IamPolicies;
   private readonly cmekConfigs: CmekConfigs;
   private readonly batches: Batches;
@@ -75,6 +86,7 @@ export class Engine implements EngineApi {
     };
     this.policies = new IamPolicies(ports);
     this.queues = new Queues({ ...ports, policies: this.policies }, this.rules);
+    this.jobs = new Jobs({ ...ports, trustsHttp: this.rules.trustsHttp });
     this.cmekConfigs = new CmekConfigs(ports.store);
     const checkQueue = (name: string) => void this.queues.found(name, 'parent');
     this.batches = new Batches({ ...ports, api: this, checkQueue });
@@ -84,31 +96,37 @@ export class Engine implements EngineApi {
   /** Lets dispatching begin; before, tasks are only taken. */
   dispatch(): void {
     this.queues.dispatch();
+    this.jobs.dispatch();
   }
 
   /** Only takes tasks, until `dispatch` is called again; what is in flight goes on. */
   hold(): void {
     this.queues.hold();
+    this.jobs.hold();
   }
 
   /** Resolves once every attempt in flight is settled, those included that begin meanwhile. */
   async settled(): Promise<void> {
-    await this.queues.settled();
+    do {
+      await Promise.all([this.queues.settled(), this.jobs.settled()]);
+    } while (this.attemptsInFlight > 0);
   }
 
   /** How many were sent, or are about to be, and are not settled. */
   get attemptsInFlight(): number {
-    return this.queues.attemptsInFlight;
+    return this.queues.attemptsInFlight + this.jobs.attemptsInFlight;
   }
 
   /** Stops dispatching for good; resolves once every attempt in flight is settled. */
   async drain(): Promise<void> {
-    await this.queues.drain();
+    this.jobs.hold();
+    await Promise.all([this.queues.drain(), this.jobs.settled()]);
   }
 
   /** Ends at once: what is in flight is cut, not settled, and so delivered again. */
   abandon(): void {
     this.queues.abandon();
+    this.jobs.abandon();
   }
 
   /**
@@ -116,14 +134,17 @@ export class Engine implements EngineApi {
    * next one is, or to undefined when none waits. Not at all once `signal` has aborted.
    */
   async whenIdle(signal: AbortSignal): Promise<Instant | undefined> {
+    await this.jobs.settled();
     return this.queues.whenIdle(signal);
   }
 
   /**
-   * Forgets every task and every name that was taken; the queues too, unless they are to be kept.
+   * Forgets every task and every name that was taken; the queues and the jobs too, unless they are
+   * to be kept.
    * What is in flight is cut, and settles nothing.
    */
   async reset(how: { readonly keepQueues: boolean }): Promise<void> {
+    if (!how.keepQueues) await this.jobs.reset();
     await this.queues.reset(how);
   }
 
@@ -227,7 +248,8 @@ export class Engine implements EngineApi {
   }
 
   async listLocations(request: ListLocationsRequest): Promise<ListLocationsAnswer> {
-    return locationsOf(request, this.queues.names(), this.ports.clock.now());
+    const names = [...this.queues.names(), ...this.jobs.names()];
+    return locationsOf(request, names, this.ports.clock.now());
   }
 
   async getLocation({ name }: { name: string }): Promise<Location> {
@@ -264,6 +286,38 @@ export class Engine implements EngineApi {
 
   async updateCmekConfig(request: UpdateCmekConfigRequest): Promise<CmekConfig> {
     return this.cmekConfigs.update(request);
+  }
+
+  async listJobs(request: ListJobsRequest): Promise<ListJobsAnswer> {
+    return this.jobs.listJobs(request);
+  }
+
+  async getJob(request: { name: string }): Promise<Job> {
+    return this.jobs.getJob(request);
+  }
+
+  async createJob(request: CreateJobRequest): Promise<Job> {
+    return this.jobs.createJob(request);
+  }
+
+  async updateJob(request: UpdateJobRequest): Promise<Job> {
+    return this.jobs.updateJob(request);
+  }
+
+  async deleteJob(request: { name: string }): Promise<void> {
+    return this.jobs.deleteJob(request);
+  }
+
+  async pauseJob(request: { name: string }): Promise<Job> {
+    return this.jobs.pauseJob(request);
+  }
+
+  async resumeJob(request: { name: string }): Promise<Job> {
+    return this.jobs.resumeJob(request);
+  }
+
+  async runJob(request: { name: string }): Promise<Job> {
+    return this.jobs.runJob(request);
   }
 
   private foundTask(name: string, view: View): StoredTask {

@@ -189,6 +189,58 @@ export const ERRORS = {
     'The queue must have an httpTarget with a host to buffer tasks.',
   ),
 
+  // Jobs.
+  JOB_NAME: entry(
+    'INVALID_ARGUMENT',
+    'Job name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/jobs/<JOB_ID>", with a JOB_ID of 1 to 500 letters, numbers, hyphens and underscores.',
+  ),
+  JOB_OTHER_LOCATION: entry(
+    'INVALID_ARGUMENT',
+    "The location from request ('{parent}') must be the same as the location in the named job ('{job}').",
+  ),
+  JOB_EXISTS: entry('ALREADY_EXISTS', 'Job [{job}] already exists.'),
+  NO_JOB: entry('NOT_FOUND', 'Job not found.'),
+  JOB_DESCRIPTION: entry(
+    'INVALID_ARGUMENT',
+    'Job.description must be at most 500 characters, got {length}.',
+  ),
+  JOB_NO_TARGET: entry('INVALID_ARGUMENT', 'Job.target is not set.'),
+  JOB_TWO_TARGETS: entry(
+    'INVALID_ARGUMENT',
+    'Job must have one of httpTarget and appEngineHttpTarget.',
+  ),
+  PUBSUB_TARGET: entry(
+    'UNIMPLEMENTED',
+    'Jobs with a pubsubTarget are not served, since this engine has no Pub/Sub: give the job an httpTarget or an appEngineHttpTarget.',
+  ),
+  JOB_URI: entry(
+    'INVALID_ARGUMENT',
+    "HttpTarget.uri must be a valid URL that starts with 'http://' or 'https://', of at most {most} characters; got '{uri}'.",
+  ),
+  JOB_URI_TOKEN: entry(
+    'INVALID_ARGUMENT',
+    "HttpTarget.uri must start with 'https://' for a job with an oidcToken or oauthToken.",
+  ),
+  JOB_TOKENS: entry(
+    'INVALID_ARGUMENT',
+    'HttpTarget must have at most one of oidcToken and oauthToken, with its serviceAccountEmail.',
+  ),
+  JOB_METHOD: entry('INVALID_ARGUMENT', "httpMethod must be one of {methods}, got '{got}'."),
+  SCHEDULE: entry(
+    'INVALID_ARGUMENT',
+    "Schedule '{schedule}': expected {expected}, got {got}, at character {column}.",
+  ),
+  TIME_ZONE: entry(
+    'INVALID_ARGUMENT',
+    "Time zone '{got}' is not known: expected a name of the tz database, such as 'America/Los_Angeles' or 'Etc/UTC'.",
+  ),
+  JOB_RETRY: entry('INVALID_ARGUMENT', 'RetryConfig.{setting} must be {expected}, got {got}.'),
+  JOB_DEADLINE: entry('INVALID_ARGUMENT', 'Job.attemptDeadline must be between {range}.'),
+  JOB_SIZE: entry('INVALID_ARGUMENT', 'Job size too large: at most {most} bytes, got {size}.'),
+  JOB_MASK: entry('INVALID_ARGUMENT', 'Invalid mask for Job: {path}'),
+  JOB_NOT_ENABLED: entry('FAILED_PRECONDITION', 'The job must be ENABLED to be paused.'),
+  JOB_NOT_PAUSED: entry('FAILED_PRECONDITION', 'The job must be PAUSED to be resumed.'),
+
   // Lists, policies and operations.
   PAGE_SIZE: entry('INVALID_ARGUMENT', 'pageSize must be a whole number from 0, got {got}.'),
   PAGE_TOKEN: entry('INVALID_ARGUMENT', 'pageToken is not one that a list call answered.'),

@@ -1,4 +1,4 @@
-/** The locations of a project. A laptop has none, so they are those of its queues, and a first one. */
+/** The locations of a project. A laptop has none, so they are those of its queues and jobs, and a first one. */
 import type { Page } from './cloud-tasks-api.js';
 import { pageSize, readPageToken, writePageToken } from './page.js';
 import { checkLocationName, checkProjectName } from './resource-name.js';
@@ -34,7 +34,8 @@ const PAGE = 1000;
 
 export function locationsOf(
   request: ListLocationsRequest,
-  queues: Iterable<string>,
+  /** Of queues and of jobs. */
+  resources: Iterable<string>,
   now: Instant,
 ): ListLocationsAnswer {
   const { name } = request;
@@ -42,8 +43,10 @@ export function locationsOf(
   const size = pageSize(request, PAGE);
   const after = readPageToken(request, 'string', name, now) ?? '';
   const names = new Set([`${name}/locations/${FIRST}`]);
-  for (const queue of queues) {
-    if (queue.startsWith(`${name}/locations/`)) names.add(queue.replace(/\/queues\/.*$/, ''));
+  for (const resource of resources) {
+    if (resource.startsWith(`${name}/locations/`)) {
+      names.add(resource.replace(/\/(queues|jobs)\/.*$/, ''));
+    }
   }
   const rest = [...names].filter((location) => location > after).sort();
   const last = rest[size - 1];

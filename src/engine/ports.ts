@@ -1,4 +1,5 @@
-/** What the engine needs from outside: time, chance, disk, network, tokens, and somebody to tell. */
+/** What the engine needs from outside: time, calendar, chance, disk, network, tokens, and somebody to tell. */
+import type { Job } from './cloud-scheduler-api.js';
 import type { HttpMethod, Queue, Task, View } from './cloud-tasks-api.js';
 import type { Duration, Instant } from './time.js';
 
@@ -13,6 +14,25 @@ export interface Clock {
   at(instant: Instant, callback: () => void): Timer;
   /** Calls once so much time has passed, wherever the wall clock is set to meanwhile. */
   after(duration: Duration, callback: () => void): Timer;
+}
+
+/** When the ticks of a schedule are: the calendar, its time zones and their leaps. */
+export interface Cron {
+  /**
+   * @param schedule unix-cron, such as `0 3 * * *`, or App Engine's form, such as `every 5 minutes`
+   * @param timeZone of the tz database: `America/Los_Angeles`
+   * @throws CloudTasksError INVALID_ARGUMENT: of field `schedule`, with what was expected, what came
+   *   and where; of field `timeZone` with its name
+   */
+  parse(schedule: string, timeZone: string): Ticks;
+}
+
+export interface Ticks {
+  readonly form: 'unix-cron' | 'groc';
+  /** Counted from the end of the run before, as in `every 5 minutes`, not by a clock on a wall. */
+  readonly fromEnd: boolean;
+  /** The first tick later than `after`; undefined when there is none: 30 February. */
+  next(after: Instant): Instant | undefined;
 }
 
 /** Uniform in [0, 1). */
@@ -52,16 +72,49 @@ export interface DueTask {
   readonly scheduleTime: Instant;
 }
 
+/** A job as it is kept: what its owner said, and where it is in its schedule. */
+export interface StoredJob {
+  readonly job: JobConfig;
+  readonly state: JobState;
+}
+
+/** A job without what is only answered. */
+export type JobConfig = Omit<Job, 'scheduleTime' | 'lastAttemptTime' | 'status'>;
+
+export interface JobState {
+  /** The tick that comes next; absent while the job is paused, or when there is none. */
+  readonly nextTick?: Instant;
+  /** The tick that is being carried out; absent between two. */
+  readonly execution?: JobExecution;
+  /** How many ticks were begun: the number of the last one is its id. */
+  readonly executions: number;
+  readonly lastAttemptTime?: Instant;
+  /** Of the last attempt, where that failed. */
+  readonly status?: { readonly code: number; readonly message: string };
+}
+
+export interface JobExecution {
+  /** Which of the job's executions it is, counted from 1. */
+  readonly id: number;
+  /** The tick's own time, whenever it is carried out. */
+  readonly scheduleTime: Instant;
+  /** Attempts that were begun. */
+  readonly attempts: number;
+  readonly firstAttempt: Instant;
+  /** When the next attempt is to be made. At the start of one that is now: a crash begins it again. */
+  readonly attemptTime: Instant;
+}
+
 /** A record whose checksum failed: never run, kept apart for a person to look at. */
 export interface DamagedRecord {
-  readonly kind: 'queue' | 'task' | 'value';
+  readonly kind: 'queue' | 'task' | 'job' | 'value';
   /** As much of the name as could be read. */
   readonly name: string;
   readonly reason: string;
 }
 
 /**
- * Queues, tasks and tombstones, and a few texts under keys. One engine owns one store.
+ * Queues, tasks and tombstones, jobs, and a few texts under keys. One engine owns one store.
  *
  * Reads are synchronous and see what is committed. A write resolves once it is durable; writes
  * take effect in the order they were called, and those that arrive together commit together.
@@ -83,9 +136,16 @@ export interface TaskStore {
   /** The earliest instant at which `removeExpired` would find something. */
   nextExpiry(): Instant | undefined;
 
+  jobs(): StoredJob[];
+
   /** What was kept under this key; undefined when nothing was. */
   value(key: string): string | undefined;
 
+  /** Creates or replaces, its state too. */
+  putJob(job: StoredJob): Promise<void>;
+  /** Leaves what the owner said, which may be large, as it is. Nothing where the job is gone. */
+  putJobState(name: string, state: JobState): Promise<void>;
+  deleteJob(name: string): Promise<void>;
   /** Undefined removes it. */
   putValue(key: string, value: string | undefined): Promise<void>;
   /** Creates or replaces. */
@@ -119,7 +179,7 @@ export type CreateOutcome =
 
 /** One attempt, ready to send. Header names and values are final, but for the token. */
 export interface Dispatch {
-  /** Full name of the task. */
+  /** Full name of the task, or of the job. */
   readonly task: string;
   readonly target: DispatchTarget;
   readonly method: HttpMethod;
@@ -170,6 +230,19 @@ export type EngineEvent =
       readonly queue: string;
       readonly task: string;
       readonly dispatchCount: number;
+      readonly duration: Duration;
+      readonly result: DispatchResult | { readonly kind: 'deadline' };
+      /** When it is tried again; absent when it succeeded or was given up. */
+      readonly retryTime?: Instant;
+      readonly gaveUp: boolean;
+    }
+  | {
+      readonly type: 'execution';
+      /** Full name. */
+      readonly job: string;
+      readonly scheduleTime: Instant;
+      /** Counted from 1. */
+      readonly attempt: number;
       readonly duration: Duration;
       readonly result: DispatchResult | { readonly kind: 'deadline' };
       /** When it is tried again; absent when it succeeded or was given up. */

@@ -1,4 +1,4 @@
-/** The names of locations, queues and tasks: what is legal, and how to take one apart. */
+/** The names of locations, queues, tasks and jobs: what is legal, and how to take one apart. */
 import { refusal } from './error-catalogue.js';
 
 const PROJECT = '[A-Za-z0-9:.-]+';
@@ -51,7 +51,15 @@ export function taskName(queue: string, id: string): string {
   return `${queue}/tasks/${id}`;
 }
 
-/** The last part of a queue's or a task's full name. */
+/** @returns its project, and its location's full name */
+export function parseJobName(name: string, field: string): { project: string; location: string } {
+  const [, location = '', id = ''] = /^(.+)\/jobs\/([^/]*)$/.exec(name) ?? [];
+  const [, project] = LOCATION_NAME.exec(location) ?? [];
+  if (project === undefined || !TASK_ID.test(id)) throw refusal('JOB_NAME', { field });
+  return { project, location };
+}
+
+/** The last part of a queue's, a task's or a job's full name. */
 export function shortId(name: string): string {
   return name.slice(name.lastIndexOf('/') + 1);
 }

@@ -1,10 +1,9 @@
 /** Sends one attempt: made ready, given its token, and cut when its deadline has passed. */
 import type { AttemptResult } from './attempt.js';
-import type { Queue } from './cloud-tasks-api.js';
 import type { Prepared } from './dispatch-headers.js';
-import { checkTokenTarget, toDispatch } from './dispatch-headers.js';
-import type { Clock, Dispatch, NotSent, StoredTask, TokenIssuer, Transport } from './ports.js';
-import { dispatchDeadline } from './task.js';
+import { checkTokenTarget } from './dispatch-headers.js';
+import type { Clock, Dispatch, NotSent, TokenIssuer, Transport } from './ports.js';
+import type { Duration } from './time.js';
 
 export interface SenderPorts {
   readonly clock: Clock;
@@ -24,14 +23,14 @@ export class Sender {
   constructor(private readonly ports: SenderPorts) {}
 
   /** Never rejects. What can't be prepared, for want of a token for one, is a no-response. */
-  async send(task: StoredTask, queue: Queue): Promise<AttemptResult | NotSent> {
+  async send(prepare: () => Prepared, deadline: Duration): Promise<AttemptResult | NotSent> {
     const { clock, transport } = this.ports;
     const cut = new AbortController();
     // By time that passes: no setting of the clock cuts what is in flight, or lets it go on.
-    const timer = clock.after(dispatchDeadline(task), () => cut.abort(MISSED));
+    const timer = clock.after(deadline, () => cut.abort(MISSED));
     this.cuts.add(cut);
     try {
-      const dispatch = await this.authorized(toDispatch(task, queue));
+      const dispatch = await this.authorized(prepare());
       const result = await transport.send(dispatch, cut.signal);
       const missed = result.kind === 'no-response' && cut.signal.reason === MISSED;
       return missed ? { kind: 'deadline' } : result;

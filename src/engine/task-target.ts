@@ -8,7 +8,7 @@ import type {
 } from './cloud-tasks-api.js';
 import { refusal } from './error-catalogue.js';
 
-const MAX_URL_LENGTH = 2083;
+export const MAX_URL_LENGTH = 2083;
 const MAX_HEADERS_SIZE = 80 * 1024;
 const METHODS: readonly string[] = ['POST', 'GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
 /** The methods that may have a body, by kind of target. */
@@ -18,7 +18,7 @@ export const WITH_BODY = {
 } as const satisfies Record<string, readonly HttpMethod[]>;
 
 const HTTP_USER_AGENT = 'Google-Cloud-Tasks';
-const APP_ENGINE_USER_AGENT = 'AppEngine-Google; (+http://code.google.com/appengine)';
+export const APP_ENGINE_USER_AGENT = 'AppEngine-Google; (+http://code.google.com/appengine)';
 
 export interface TargetRules {
   /** Whether a token may be sent to this http:// URL; production allows none. */

@@ -1,5 +1,6 @@
 /** What the engine tells, as a line for a person. */
 import type { EngineEvent } from '../engine/ports.js';
+import { shortId } from '../engine/resource-name.js';
 import { MILLISECOND } from '../engine/time.js';
 
 export interface EventLine {
@@ -12,6 +13,10 @@ export function eventLine(event: EngineEvent): EventLine {
   switch (event.type) {
     case 'attempt':
       return attemptLine(event);
+    case 'execution': {
+      const { job, attempt } = event;
+      return endLine(`Attempt ${attempt} of job ${shortId(job)}`, event);
+    }
     case 'damaged-record': {
       const { kind, name, reason } = event.record;
       return { severity: 'error', text: `Set aside a damaged ${kind}: ${name} (${reason})` };
@@ -32,14 +37,22 @@ export function eventLine(event: EngineEvent): EventLine {
 }
 
 function attemptLine(event: Extract<EngineEvent, { type: 'attempt' }>): EventLine {
-  const { queue, task, dispatchCount, result, duration, retryTime, gaveUp } = event;
+  const { queue, task, dispatchCount } = event;
+  return endLine(`Attempt ${dispatchCount} of ${queue}/tasks/${task}`, event);
+}
+
+function endLine(
+  what: string,
+  event: Extract<EngineEvent, { type: 'attempt' | 'execution' }>,
+): EventLine {
+  const { result, duration, retryTime, gaveUp } = event;
   const outcome =
     result.kind === 'response'
       ? `answered ${result.status}`
       : result.kind === 'deadline'
         ? 'not answered within its deadline'
         : `not delivered (${result.reason})`;
-  const text = `Attempt ${dispatchCount} of ${queue}/tasks/${task} ${outcome} after ${Math.round(duration / MILLISECOND)} ms`;
+  const text = `${what} ${outcome} after ${Math.round(duration / MILLISECOND)} ms`;
   if (gaveUp) return { severity: 'error', text: `${text}; given up` };
   if (retryTime === undefined) return { severity: 'debug', text };
   const next = new Date(retryTime / MILLISECOND).toISOString();

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Answer } from '../adapters/engine-server.js';
+import { Calendar } from '../adapters/cron-calendar.js';
 import { EngineServer } from '../adapters/engine-server.js';
 import { GrpcServer } from '../adapters/grpc-server.js';
 import { HttpTransport } from '../adapters/http-transport.js';
@@ -50,7 +51,16 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
     const transport = new HttpTransport({ secret });
     const tests = options.testApi ? testControls(clock, transport) : undefined;
     const engine = new Engine(
-      { clock, random: Math.random, store, transport, tokens, onEvent, ...tests?.ports },
+      {
+        clock,
+        cron: new Calendar(),
+        random: Math.random,
+        store,
+        transport,
+        tokens,
+        onEvent,
+        ...tests?.ports,
+      },
       { trustsHttp: trustsHttp(options), ...deduplication(options) },
     );
     let ready = false;
@@ -80,6 +90,7 @@ export async function localEngine(options: EngineOptions): Promise<RunningEngine
         engine.dispatch();
         ready = true;
       },
+      idToken: (claims) => tokens.idToken(claims),
       drain: async (limit) => {
         ready = false;
         await atMost(limit, engine.drain());

@@ -1,4 +1,5 @@
 /** The real engine on a virtual clock: it keeps its tasks in memory and opens no port. */
+import { Calendar } from '../adapters/cron-calendar.js';
 import { MemoryStore } from '../adapters/memory-store.js';
 import { newSigningKey, OidcIssuer } from '../adapters/oidc-issuer.js';
 import { Engine } from '../engine/engine.js';
@@ -28,7 +29,15 @@ export async function virtualEngine(
   const tokens = await OidcIssuer.create({ issuer, privateKey, clock });
   const store = new MemoryStore();
   const engine = new Engine(
-    { clock, random: Math.random, store, transport: network, tokens, onEvent },
+    {
+      clock,
+      cron: new Calendar(),
+      random: Math.random,
+      store,
+      transport: network,
+      tokens,
+      onEvent,
+    },
     // Nothing leaves the process, so nothing can overhear a token.
     { trustsHttp: () => true },
   );
@@ -41,6 +50,7 @@ export async function virtualEngine(
     // The guard fetches them like any others, but from the address itself.
     jwksUrl: `data:application/json,${encodeURIComponent(JSON.stringify(tokens.jwks()))}`,
     dispatch: async () => {},
+    idToken: (claims) => tokens.idToken(claims),
     // A handler that never settles would hold up the end of the test.
     drain: async () => engine.hold(),
     close: async () => {

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
 import { SqliteStore } from '../../src/adapters/sqlite-store.js';
 import type { DamagedRecord, StoredTask } from '../../src/engine/ports.js';
-import { QUEUE, queueName, sampleQueue, sampleTask } from '../support/sample-records.js';
+import { QUEUE, queueName, sampleJob, sampleQueue, sampleTask } from '../support/sample-records.js';
 import { settled } from '../support/virtual-clock.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'sqlite-damage-'));
@@ -105,6 +105,32 @@ describe('a damaged task is set aside, reported once, and never returned:', () =
     expect(await store.createTask(sampleTask('b'), 0)).toMatchObject({ created: { id: 'b' } });
     await store.close();
     expect(damagedRows()).toMatchObject([{ kind: 'task', reason, seq: 2 }]);
+  });
+
+  test.each([
+    [
+      'what its owner said',
+      `UPDATE job SET head = replace(head, '"0 3', '"1 3')`,
+      'wrong checksum of job',
+    ],
+    ['its body', `UPDATE job SET body = x'00'`, 'wrong checksum of body'],
+    ['its state', `UPDATE job_state SET state = '{"executions":7}'`, 'wrong checksum of job-state'],
+    ['its state, gone', 'DELETE FROM job_state', 'wrong checksum of job-state'],
+  ])('a job that is not what was put: %s', async (_, sql, reason) => {
+    const before = openStore();
+    await before.putJob(sampleJob('nightly'));
+    await before.close();
+    damage(sql);
+    const store = openStore();
+    expect(store.jobs()).toEqual([]);
+    await settled();
+    expect(reports).toEqual([
+      { kind: 'job', name: expect.stringMatching(/jobs\/nightly$/), reason },
+    ]);
+    await store.putJob(sampleJob('nightly'));
+    expect(store.jobs()).toEqual([sampleJob('nightly')]);
+    await store.close();
+    expect(damagedRows()).toMatchObject([{ kind: 'job', reason }]);
   });
 
   test('a value that is not what was put, which is then as if it was never there', async () => {

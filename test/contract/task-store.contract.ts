@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { DueTask, StoredTask, TaskState, TaskStore } from '../../src/engine/ports.js';
 import type { NewTask } from '../support/sample-records.js';
-import { QUEUE, queueName, sampleQueue, sampleTask } from '../support/sample-records.js';
+import { QUEUE, queueName, sampleJob, sampleQueue, sampleTask } from '../support/sample-records.js';
 
 const OTHER = queueName('other');
 const NOW = 1_000_000;
@@ -479,6 +479,58 @@ export function describeTaskStore(name: string, open: () => TaskStore): void {
         expect(store.nextExpiry()).toBe(LATER);
         await store.removeExpired(LATER);
         expect(store.nextExpiry()).toBeUndefined();
+      });
+    });
+
+    describe('jobs', () => {
+      test('come back as they were put, with their bodies', async () => {
+        const { job, state } = sampleJob('b');
+        const { httpTarget, ...rest } = job;
+        const appEngine = {
+          httpMethod: 'PUT' as const,
+          appEngineRouting: {},
+          relativeUri: '/',
+          headers: {},
+          body: httpTarget?.body ?? new Uint8Array(),
+        };
+        await store.putJob({ job: { ...rest, appEngineHttpTarget: appEngine }, state });
+        await store.putJob(sampleJob('a'));
+        expect(
+          store
+            .jobs()
+            .map(({ job }) => job.name.slice(-1))
+            .sort(),
+        ).toEqual(['a', 'b']);
+        expect(store.jobs()).toContainEqual(sampleJob('a'));
+        expect(store.jobs()).toContainEqual({
+          job: { ...rest, appEngineHttpTarget: appEngine },
+          state,
+        });
+      });
+
+      test('are replaced by a later put; their states alone by a put of those', async () => {
+        const { job } = sampleJob('a');
+        await store.putJob({ job: { ...job, schedule: '* * * * *' }, state: { executions: 1 } });
+        await store.putJob(sampleJob('a'));
+        const execution = {
+          id: 2,
+          scheduleTime: 10,
+          attempts: 1,
+          firstAttempt: 11,
+          attemptTime: 12,
+        };
+        await store.putJobState(job.name, { executions: 2, execution, lastAttemptTime: 11 });
+        expect(store.jobs()).toEqual([
+          { job, state: { executions: 2, execution, lastAttemptTime: 11 } },
+        ]);
+      });
+
+      test('that are deleted stay gone, whatever is said of their state', async () => {
+        const { job, state } = sampleJob('a');
+        await store.putJob(sampleJob('a'));
+        await Promise.all([store.deleteJob(job.name), store.putJobState(job.name, state)]);
+        await store.deleteJob(job.name);
+        expect(store.jobs()).toEqual([]);
       });
     });
 

@@ -1,4 +1,5 @@
 /** An engine on a virtual clock, with targets that answer as a test tells them. */
+import { Calendar } from '../../src/adapters/cron-calendar.js';
 import { MemoryStore } from '../../src/adapters/memory-store.js';
 import type { QueueInput, TaskInput } from '../../src/engine/cloud-tasks-api.js';
 import type { EngineRules } from '../../src/engine/engine.js';
@@ -86,6 +87,7 @@ export async function engineUnderTest(
   const engine = new Engine(
     {
       clock,
+      cron: new Calendar(),
       store,
       transport: targets,
       // Enough to make ids differ, and the same ones in every run.

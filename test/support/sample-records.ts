@@ -1,6 +1,6 @@
-/** Queues and tasks to put into a store, with as little said as a test needs. */
+/** Queues, tasks and jobs to put into a store, with as little said as a test needs. */
 import type { Queue } from '../../src/engine/cloud-tasks-api.js';
-import type { StoredTask } from '../../src/engine/ports.js';
+import type { StoredJob, StoredTask } from '../../src/engine/ports.js';
 
 export type NewTask = Omit<StoredTask, 'seq'>;
 
@@ -22,6 +22,33 @@ export function sampleQueue(name = QUEUE): Queue {
       maxDoublings: 16,
     },
     state: 'RUNNING',
+  };
+}
+
+export function sampleJob(id: string, state: Partial<StoredJob['state']> = {}): StoredJob {
+  return {
+    job: {
+      name: `projects/local/locations/us-central1/jobs/${id}`,
+      schedule: '0 3 * * *',
+      timeZone: 'Etc/UTC',
+      userUpdateTime: 1,
+      state: 'ENABLED',
+      httpTarget: {
+        uri: 'https://example.com/',
+        httpMethod: 'POST',
+        headers: { 'X-Mine': 'Ünï' },
+        body: new Uint8Array([0, 255]),
+      },
+      retryConfig: {
+        retryCount: 0,
+        maxRetryDuration: 0,
+        minBackoffDuration: 5_000_000,
+        maxBackoffDuration: 3_600_000_000,
+        maxDoublings: 5,
+      },
+      attemptDeadline: 180_000_000,
+    },
+    state: { executions: 0, nextTick: 10, ...state },
   };
 }
 
