@@ -28,7 +28,7 @@ WORKDIR /app
 # Owned by root, so that the app can't change itself; only the queue's data is its own.
 COPY --from=build /app/node_modules/ node_modules/
 COPY --from=build /app/dist/ dist/
-COPY package.json LICENSE ./
+COPY package.json LICENSE tasks.config.yaml ./
 RUN mkdir .data && chown node:node .data
 USER node
 EXPOSE 8080

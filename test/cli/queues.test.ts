@@ -9,6 +9,9 @@ import { startEngine } from '../../src/host/start-engine.js';
 import { CLI, runCli } from '../support/engine-process.js';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { workElsewhere } from '../support/elsewhere.js';
+
+workElsewhere();
 
 const LOCATION = 'projects/local/locations/us-central1';
 

@@ -9,6 +9,9 @@ import { planQueues } from '../../src/host/queues-file.js';
 import type { QueueSettings } from '../../src/host/queues-plan.js';
 import { namedQueues, wantedQueues, withDeadLetters } from '../../src/host/wanted-queues.js';
 import { engineUnderTest, LOCATION } from '../support/engine-under-test.js';
+import { workElsewhere } from '../support/elsewhere.js';
+
+workElsewhere();
 
 const folder = mkdtempSync(join(tmpdir(), 'wanted-queues-'));
 afterAll(() => rmSync(folder, { recursive: true }));

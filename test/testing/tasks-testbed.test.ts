@@ -20,6 +20,9 @@ import { Tasks } from '../../src/modules/tasks/tasks.js';
 import { TasksModule } from '../../src/modules/tasks/tasks.module.js';
 import type { TestbedOptions } from '../../src/testing/tasks-testbed.js';
 import { TasksTestbed } from '../../src/testing/tasks-testbed.js';
+import { workElsewhere } from '../support/elsewhere.js';
+
+workElsewhere();
 
 class Email {
   @IsEmail() to!: string;

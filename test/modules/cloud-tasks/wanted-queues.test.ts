@@ -10,6 +10,9 @@ import { engineUnderTest } from '../../support/engine-under-test.js';
 import type { GrpcPort } from '../../support/grpc-port.js';
 import { grpcPort } from '../../support/grpc-port.js';
 import { closeApps, EMBEDDED, makeApp, RecordedLog, startApp } from '../../support/tasks-app.js';
+import { workElsewhere } from '../../support/elsewhere.js';
+
+workElsewhere();
 
 const LOCAL = 'projects/local/locations/us-central1';
 

@@ -21,6 +21,9 @@ import { TasksModule } from '../../../src/modules/tasks/tasks.module.js';
 import type { TasksModuleOptions } from '../../../src/modules/tasks/module-options.js';
 import { closeApps, EMBEDDED, makeApp, RecordedLog, startApp } from '../../support/tasks-app.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
+import { workElsewhere } from '../../support/elsewhere.js';
+
+workElsewhere();
 
 let called: PromiseWithResolvers<{ body: unknown; task: TaskContext }>;
 let answer: () => Promise<unknown>;
