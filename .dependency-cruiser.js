@@ -11,8 +11,8 @@ const FLOORS = [
   ['producer'],
   ['health', 'relay', 'schedules', 'jobs', 'dashboard'],
 ];
-/** The modules that may open something of the host's: the backend, the journal, large payloads. */
-const OPENERS = '^src/modules/(cloud-tasks|journal|payloads)/';
+/** Those that may open something of the host's: the backend, the journal, payloads, mail and data. */
+const OPENERS = '^src/modules/(cloud-tasks|journal|payloads|jobs)/';
 
 const MODULES = FLOORS.flat().join('|');
 /** The app around the library: put together and started here, of no use to anybody else. */
@@ -66,7 +66,7 @@ const rings = [
     from: { path: '^src/' },
     to: {
       path: '(^|/)node_modules/(@google-cloud/|google-auth-library/|google-gax/)',
-      pathNot: '/@google-cloud/tasks/build/protos/',
+      pathNot: '/@google-cloud/(tasks|scheduler)/build/protos/',
       dynamic: false,
       dependencyTypesNot: ['type-only'],
     },
@@ -116,7 +116,7 @@ const rings = [
   {
     name: 'modules-open-stores-in-one-place',
     comment:
-      'What reaches a disk or a network is opened by the host, and asked for in one place each: the backend, the journal, the payload store. A second place would open it twice, with other options.',
+      'What reaches a disk or a network is opened by the host, and asked for in one place each: the backend, the journal, the payload store, mail and data of the jobs. A second place would open it twice, with other options.',
     from: { path: '^src/modules/', pathNot: OPENERS },
     to: { path: '^src/host/', pathNot: '^src/host/(start|local|worker|running)-engine\\.ts$' },
   },

@@ -26,7 +26,7 @@ const requests = new AsyncLocalStorage<IncomingMessage>();
     TasksModule.forRootAsync({ inject: [settings.KEY], useFactory: tasksOptions }),
     OutboundModule.forRootAsync({ inject: [settings.KEY], useFactory: outboundOptions }),
     ProducerModule.forRootAsync({ inject: [settings.KEY], useFactory: producerOptions }),
-    JobsModule,
+    JobsModule.forRootAsync({ inject: [settings.KEY], useFactory: ({ jobs }: Settings) => jobs }),
     HealthModule,
   ],
   providers: [{ provide: APP_FILTER, useClass: ErrorFilter }],

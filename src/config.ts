@@ -9,6 +9,8 @@ import type { SettingName, Variables } from './setting-names.js';
 import { refuseUnknownNames } from './setting-names.js';
 import type { ExternalOrigins } from './setting-origins.js';
 import { readAppEngineHosts, readExternalOrigins } from './setting-origins.js';
+import type { JobsSettings } from './setting-jobs.js';
+import { readJobs } from './setting-jobs.js';
 import type { PayloadStoreSetting } from './setting-payloads.js';
 import { readPayloadStore } from './setting-payloads.js';
 import type { ProducerSettings } from './setting-producer.js';
@@ -39,6 +41,7 @@ export interface Settings {
   /** Where bodies go that are too large for a task; absent, they are refused. */
   readonly payloadStore?: PayloadStoreSetting;
   readonly external: ExternalSettings;
+  readonly jobs: JobsSettings;
   /** Rules for outbound calls besides those origins. */
   readonly outboundFile?: string;
 }
@@ -131,6 +134,11 @@ export function readSettings(variables: Variables): Settings {
       serviceAccount: env.account('EXTERNAL_SERVICE_ACCOUNT') ?? serviceAccount,
     },
     ...existingFile(env, 'OUTBOUND_FILE', 'outboundFile'),
+    jobs: readJobs(env, {
+      dataDir: backend.kind === 'embedded' ? backend.dataDir : undefined,
+      host,
+      platform: platformOf(variables),
+    }),
   };
 }
 

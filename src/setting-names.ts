@@ -21,7 +21,7 @@ export class SettingsError extends Error {
 export const SETTING_NAMES = [
   ...['PORT', 'HOST', 'TASKS_BACKEND', 'ENGINE_HOST', 'ENGINE_PORT', 'DATA_DIR', 'ENGINE_SECRET'],
   ...['CLOUD_TASKS_EMULATOR_HOST', 'PROJECT_ID', 'GOOGLE_CLOUD_PROJECT', 'LOCATION', 'QUEUE_NAME'],
-  ...['SERVICE_URL', 'SERVICE_ACCOUNT', 'AUTH_MODE'],
+  ...['SERVICE_URL', 'SERVICE_ACCOUNT', 'AUTH_MODE', 'ENVELOPE_SECRET'],
   ...['OIDC_AUDIENCE', 'OIDC_ACCOUNTS', 'OIDC_ISSUER', 'ALLOWED_QUEUES', 'PRODUCER_AUTH'],
   ...['PRODUCER_KEYS_FILE', 'PRODUCER_AUDIENCE', 'PRODUCER_ACCOUNTS', 'PRODUCER_ISSUER'],
   ...[
@@ -31,7 +31,7 @@ export const SETTING_NAMES = [
     'APP_ENGINE_HOSTS',
     'QUEUES_FILE',
   ],
-  ...['STORE_URL', 'PAYLOAD_STORE'],
+  ...['STORE_URL', 'PAYLOAD_STORE', 'SMTP_URL', 'MAIL_FROM'],
 ] as const;
 export type SettingName = (typeof SETTING_NAMES)[number];
 
@@ -39,7 +39,7 @@ export type SettingName = (typeof SETTING_NAMES)[number];
 export const NOT_YET = [
   ...['ROLE', 'RELAY_SERVICE_ACCOUNT', 'RELAY_MAX_INFLIGHT'],
   ...['SYNC_SOURCE_URL', 'WEBHOOK_SECRET', 'CALLBACK_SECRET'],
-  ...['ENVELOPE_SECRET', 'SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
+  ...['SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
 ] as const;
 
 /** Names that platforms and people's shells set for reasons of their own. */

@@ -53,6 +53,7 @@ test('needs nothing for the embedded engine', () => {
     serviceAccount: 'tasks@local',
     auth: { mode: 'local', accounts: ['tasks@local'] },
     external: { origins: 'loopback', serviceAccount: 'tasks@local' },
+    jobs: { mail: { place: { folder: '.data/mailbox' }, from: 'app@localhost', shown: true } },
   });
 });
 
@@ -81,6 +82,8 @@ test('reads every setting', () => {
     QUEUES_FILE: 'package.json',
     OUTBOUND_FILE: 'package.json',
     PRODUCER_AUTH: 'none',
+    SMTP_URL: 'smtps://user:secret@mail.example.com',
+    MAIL_FROM: 'app@example.com',
   });
   expect(settings).toEqual({
     host: 'localhost',
@@ -115,6 +118,13 @@ test('reads every setting', () => {
         { origin: 'http://127.0.0.1:9000' },
       ],
       serviceAccount: 'x@y',
+    },
+    jobs: {
+      mail: {
+        place: { smtp: 'smtps://user:secret@mail.example.com' },
+        from: 'app@example.com',
+        shown: true,
+      },
     },
   });
 });

@@ -16,7 +16,7 @@ export async function curl(command: string, url: string): Promise<CurlAnswer> {
   const line = `${command.replace(DOCUMENTED, url)} -sS -w '\\n%{http_code}'`;
   const { stdout } = await promisify(execFile)('sh', ['-c', line]);
   const end = stdout.lastIndexOf('\n');
-  return { status: stdout.slice(end + 1), body: stdout.slice(0, end) };
+  return { status: stdout.slice(end + 1), body: stdout.slice(0, end).replaceAll(url, DOCUMENTED) };
 }
 
 /** A JSON body with what differs from run to run made the same. */

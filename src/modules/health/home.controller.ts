@@ -14,10 +14,15 @@ export class HomeController {
         'POST /add_task_external':
           'Creates a task for an allowed URL elsewhere. JSON: url, and optionally payload, queue, taskId, countdown or scheduleTime, dispatchDeadline, method, headers.',
         'POST /do_external_task': 'Another name of /add_task_external.',
+        'POST /emails':
+          'Enqueues a mail. JSON: to, subject, one of body, html and template, and optionally data, options.',
         'GET /task_status/:queue/:id':
           'What became of a task: scheduled, running, succeeded, failed or dead-lettered.',
         'POST /tasks/example': 'Logs its payload. Only for verified tasks.',
         'POST /event-display': 'Logs and echoes its body, of any type. Only for verified tasks.',
+        'POST /tasks/send-email': 'Sends a mail, once. Only for verified tasks.',
+        'GET /mailbox':
+          'Mails that were kept instead of sent, where there is no SMTP_URL. Only for this machine.',
         'GET /healthz': 'Whether the process lives.',
         'GET /readyz': 'Whether the process should be sent work.',
       },

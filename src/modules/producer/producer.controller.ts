@@ -4,7 +4,6 @@ import {
   Controller,
   HttpCode,
   Inject,
-  MethodNotAllowedException,
   Post,
   Req,
   Res,
@@ -22,6 +21,7 @@ import { traceHeaders } from '../tasks/hooks/trace-context.js';
 import type { EnqueuedTask } from './enqueued-task.js';
 import { inOurWords, madeBefore, shown } from './enqueued-task.js';
 import { callerName, checkScopes } from './producer-caller.js';
+import { refuseMethod } from './post-only.js';
 import { ProducerGuard } from './producer-guard.js';
 import type { ProducerOptions } from './producer-options.js';
 import { PRODUCER_OPTIONS } from './producer-options.js';
@@ -59,8 +59,7 @@ export class ProducerController {
 
   @All(['add_task_app_engine', 'add_task_external', 'do_external_task'])
   refuseMethod(@Req() request: Request, @Res({ passthrough: true }) response: Response): never {
-    response.setHeader('Allow', 'POST');
-    throw new MethodNotAllowedException(`This path allows POST, got ${request.method}.`);
+    return refuseMethod(request, response);
   }
 
   /** A request that is sent again under its `Idempotency-Key` gets its first answer. */
