@@ -38,6 +38,8 @@ function answer(engine: RunningEngine, verb: Call['verb'], argument: unknown): P
   switch (verb) {
     case 'dispatch':
       return engine.dispatch(argument as Record<string, string>);
+    case 'idToken':
+      return engine.idToken(argument as Parameters<RunningEngine['idToken']>[0]);
     case 'drain':
       return engine.drain(argument as Duration);
     case 'close':

@@ -44,6 +44,8 @@ export interface RunningEngine {
    * @param appEngineHosts base address by App Engine service; `default` takes the rest.
    */
   dispatch(appEngineHosts: Readonly<Record<string, string>>): Promise<void>;
+  /** An ID token as its tasks carry them, for calls that its app makes itself. */
+  idToken(claims: { readonly email: string; readonly audience: string }): Promise<string>;
   /** Stops dispatching and waits for the attempts in flight, at most `limit`. */
   drain(limit: Duration): Promise<void>;
   /** Ends at once; what was not settled is delivered again at the next start. */

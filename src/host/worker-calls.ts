@@ -12,7 +12,7 @@ export type Started =
 
 export interface Call {
   readonly id: number;
-  readonly verb: keyof CloudTasksApi | 'dispatch' | 'drain' | 'close';
+  readonly verb: keyof CloudTasksApi | 'dispatch' | 'idToken' | 'drain' | 'close';
   readonly argument: unknown;
 }
 

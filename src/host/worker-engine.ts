@@ -73,6 +73,7 @@ export async function workerEngine(options: EngineOptions): Promise<RunningEngin
     dispatch: async (appEngineHosts) => {
       await call('dispatch', appEngineHosts);
     },
+    idToken: async (claims) => (await call('idToken', claims)) as string,
     drain: async (limit: Duration) => {
       await call('drain', limit);
     },

@@ -60,6 +60,10 @@ export class EmbeddedBackend extends QueueBackend {
     return ensureQueuesAtStart(this.api, this.location, ids, logger);
   }
 
+  idToken(claims: { readonly email: string; readonly audience: string }): Promise<string> {
+    return this.engine.idToken(claims);
+  }
+
   drain(limit: Duration): Promise<void> {
     return this.engine.drain(limit);
   }

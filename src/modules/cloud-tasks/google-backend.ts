@@ -1,6 +1,7 @@
 /** The backend that is Cloud Tasks itself, or a server compatible with it. */
 import { Logger } from '@nestjs/common';
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
+import { CloudTasksError } from '../../engine/errors.js';
 import type { QueuesPlan } from '../../host/queues-plan.js';
 import { wantedQueues } from '../../host/wanted-queues.js';
 import type { CloudTasksOptions } from './cloud-tasks-options.js';
@@ -46,6 +47,10 @@ export class GoogleBackend extends QueueBackend {
 
   /** Never made silently: a queue on Google is somebody's decision, and costs a permission. */
   async ensureQueues(): Promise<void> {}
+
+  async idToken(): Promise<string> {
+    throw new CloudTasksError('FAILED_PRECONDITION', "Google's own service mints its tokens.");
+  }
 
   /** What is in flight ends with the HTTP server, which waits for it. */
   async drain(): Promise<void> {}

@@ -1,5 +1,5 @@
 /** What the rest of the library knows of a backend: its API, and who its dispatches come from. */
-import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
+import type { CloudTasksApi, CreateTaskRequest } from '../../engine/cloud-tasks-api.js';
 import type { Duration } from '../../engine/time.js';
 
 /** Injects the queue and task verbs, `CloudTasksApi`, of whichever backend runs. */
@@ -7,6 +7,26 @@ export const CLOUD_TASKS = Symbol('CLOUD_TASKS');
 
 /** Injects the `Clock` that delays, deadlines and tokens are measured with. */
 export const CLOCK = Symbol('CLOCK');
+
+/** Injects the `TaskSeal` of whoever signs tasks, where somebody does. */
+export const TASK_SEAL = Symbol('TASK_SEAL');
+
+/** Sees every task before it is created, whichever module makes it. */
+export interface TaskSeal {
+  seal(request: CreateTaskRequest): Promise<CreateTaskRequest>;
+}
+
+/** The same verbs, with a `createTask` that seals. */
+export function sealing<Api extends CloudTasksApi>(api: Api, seal: TaskSeal): Api {
+  const createTask = async (request: CreateTaskRequest) => api.createTask(await seal.seal(request));
+  return new Proxy(api, {
+    get(target, name) {
+      if (name === 'createTask') return createTask;
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
 
 /** How a dispatch of this backend proves where it comes from. */
 export interface DispatchProof {
@@ -39,6 +59,13 @@ export abstract class QueueBackend {
    * process's to do.
    */
   abstract ensureQueues(ids: Iterable<string>): Promise<void>;
+
+  /**
+   * An ID token of the issuer that this backend runs itself, for calls of the app's own.
+   *
+   * @throws CloudTasksError FAILED_PRECONDITION where there is none: Google mints its own
+   */
+  abstract idToken(claims: { readonly email: string; readonly audience: string }): Promise<string>;
 
   /** Stops dispatching; resolves when what is in flight has ended, after `limit` at the latest. */
   abstract drain(limit: Duration): Promise<void>;

@@ -20,12 +20,17 @@ export const DEAD_REASONS = [
   'unreadable',
   'exhausted',
   'unknown-path',
+  'unexpected-redirect',
+  'policy',
+  'unknown',
 ] as const;
 
 /**
  * `permanent`: the handler threw `PermanentFailure`. `refused`: 4xx, a failed validation among
  * them. `unreadable`: the body. `exhausted`: the last attempt failed. `unknown-path`: no handler
- * has its path.
+ * has its path. Of calls of the relay, `unexpected-redirect`: the target answered 3xx. `policy`: the
+ * outbound rules refuse it. `unknown`: it was sent, what became of it nobody knows, and it must not
+ * be sent twice.
  */
 export type DeadReason = (typeof DEAD_REASONS)[number];
 

@@ -5,6 +5,7 @@ import { parseDuration } from '../../duration.js';
 import { invalidArgument } from '../../engine/errors.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { DAY, MILLISECOND } from '../../engine/time.js';
+import type { DeadReason } from './dead-letter.js';
 
 /** As far ahead as Cloud Tasks lets a task be scheduled. */
 const MOST_AHEAD: Duration = 30 * DAY;
@@ -18,6 +19,17 @@ export class PermanentFailure extends HttpException {
   /** @param reason shown with the dead letter; kept up to 1000 bytes */
   constructor(reason: string, options: { readonly cause?: unknown } = {}) {
     super(reason, 422, options);
+  }
+}
+
+/** The same with a reason of its own, for modules of ours that know more than a handler says. */
+export class GivenUp extends PermanentFailure {
+  constructor(
+    readonly reason: DeadReason,
+    message: string,
+    options: { readonly cause?: unknown } = {},
+  ) {
+    super(message, options);
   }
 }
 

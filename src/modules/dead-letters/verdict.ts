@@ -4,7 +4,7 @@ import type { Duration, Instant } from '../../engine/time.js';
 import { DAY, MILLISECOND, SECOND } from '../../engine/time.js';
 import { NotNow } from '../journal/exclusive-runs.js';
 import type { DeadReason } from './dead-letter.js';
-import { PermanentFailure, RetryLater } from './handler-failures.js';
+import { GivenUp, PermanentFailure, RetryLater } from './handler-failures.js';
 
 export interface Failure {
   readonly error?: unknown;
@@ -53,7 +53,8 @@ export function isLast({ attempts, maxAttempts }: AttemptFacts): boolean {
 function ofError(failure: Failure, now: Instant): Verdict {
   const { error, stage } = failure;
   if (error instanceof PermanentFailure) {
-    return { kind: 'dead', reason: 'permanent', message: messageOf(failure) };
+    const reason = error instanceof GivenUp ? error.reason : 'permanent';
+    return { kind: 'dead', reason, message: messageOf(failure) };
   }
   if (error instanceof RetryLater) return { kind: 'later', at: error.retryAt(now) };
   const status = statusOf(failure);

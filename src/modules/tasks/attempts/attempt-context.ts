@@ -15,6 +15,19 @@ const WARNING: Duration = 5 * SECOND;
 
 const contexts = new WeakMap<object, TaskContext>();
 
+/** Where a context was read from, for modules of ours that need more of it than handlers do. */
+export interface ContextSource {
+  readonly request: IncomingMessage;
+  readonly verified: VerifiedRequest;
+}
+
+const sources = new WeakMap<TaskContext, ContextSource>();
+
+/** Undefined for a context that a test has made. */
+export function sourceOf(context: TaskContext): ContextSource | undefined {
+  return sources.get(context);
+}
+
 /** @throws Error when no guard has let the request in */
 export function taskContextOf(request: object, response: ServerResponse): TaskContext {
   let context = contexts.get(request);
@@ -24,6 +37,7 @@ export function taskContextOf(request: object, response: ServerResponse): TaskCo
     if (!verified) throw new Error('@TaskInfo needs a route that is guarded by TaskGuard.');
     context = read(request as IncomingMessage, response, verified);
     contexts.set(request, context);
+    sources.set(context, { request: request as IncomingMessage, verified });
   }
   return context;
 }
@@ -68,6 +82,15 @@ function scheduleTime(text: string | undefined): number | undefined {
 
 const signals = new WeakMap<object, AbortSignal>();
 
+/** How long the attempt may take, of a verified request. */
+export function attemptDeadline({
+  headersDistinct,
+}: Pick<IncomingMessage, 'headersDistinct'>): Duration {
+  const told = headersDistinct[DEADLINE_HEADER.toLowerCase()];
+  const milliseconds = wholeNumber(told?.length === 1 ? told[0] : undefined);
+  return milliseconds === undefined ? DEFAULT_HTTP_DEADLINE : milliseconds * MILLISECOND;
+}
+
 /** Aborted 5 s before the attempt's deadline, and when the caller has gone away. */
 export function deadlineSignal(
   request: IncomingMessage,
@@ -88,9 +111,7 @@ function newSignal(
   { arrivedAt, clock }: VerifiedRequest,
 ): AbortSignal {
   const controller = new AbortController();
-  const told = headersDistinct[DEADLINE_HEADER.toLowerCase()];
-  const milliseconds = wholeNumber(told?.length === 1 ? told[0] : undefined);
-  const deadline = milliseconds === undefined ? DEFAULT_HTTP_DEADLINE : milliseconds * MILLISECOND;
+  const deadline = attemptDeadline({ headersDistinct });
   // Whatever the wall clock is set to while the handler works.
   const timer = clock.after(deadline - WARNING - (clock.now() - arrivedAt), () =>
     controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.')),

@@ -1,0 +1,159 @@
+/** What is remembered of relayed calls, and under which keys of the journal. */
+import { Inject, Injectable } from '@nestjs/common';
+import { createHash } from 'node:crypto';
+import type { Duration, Instant } from '../../engine/time.js';
+import { DAY } from '../../engine/time.js';
+import type { Journal } from '../../journal.js';
+import { QueueBackend } from '../cloud-tasks/queue-backend.js';
+import type { DeadReason } from '../dead-letters/dead-letter.js';
+import { JOURNAL } from '../journal/journal-options.js';
+import type { RecordedAnswer } from './recorded-answer.js';
+
+/** As long as a task, and so a dead letter of it, may exist. */
+const TASK_AGE: Duration = 31 * DAY;
+
+/** How a call ended, as JSON in the journal: the outcome of its key. */
+export interface EndedRelay {
+  /** `done`: the target has answered well. */
+  readonly state: 'done' | 'dead' | 'cancelled';
+  /** Of one that is `dead`. */
+  readonly reason?: DeadReason;
+  readonly message?: string;
+  /** The target's last answer. */
+  readonly answer?: RecordedAnswer;
+  /** Calls that were begun. */
+  readonly attempts: number;
+  readonly endedAt: Instant;
+  /** What was called; another call under the same key is told by it. */
+  readonly fingerprint: string;
+}
+
+/** What is known before a call ends. */
+export interface AskedRelay {
+  /** Full name of its task; absent when a task came that nobody asked us for. */
+  readonly task?: string;
+  /** Who may see it, besides those who may see all. */
+  readonly owner?: string;
+  readonly fingerprint: string;
+}
+
+export interface StartedRelay {
+  /** How many calls were begun, the one under way included. */
+  readonly attempts: number;
+  readonly startedAt: Instant;
+  /** Host and process of the instance that began it. */
+  readonly instance: string;
+}
+
+export type RunningRelay = { readonly until: Instant } & Partial<StartedRelay>;
+
+export type FoundRelay =
+  | { readonly kind: 'ended'; readonly ended: EndedRelay; readonly redrive: number }
+  | { readonly kind: 'running'; readonly running: RunningRelay; readonly redrive: number };
+
+@Injectable()
+export class RelayRecords {
+  constructor(
+    @Inject(JOURNAL) private readonly journal: Journal | null,
+    private readonly backend: QueueBackend,
+  ) {}
+
+  /** The key that one run of a call is claimed by; a redriven dead letter is a run of its own. */
+  runKey(id: string, redrive: number): string {
+    return `relay:${this.scope(id)}${redrive === 0 ? '' : `/${redrive}`}`;
+  }
+
+  async asked(id: string): Promise<AskedRelay | undefined> {
+    return this.noted<AskedRelay>(`relay-asked:${this.scope(id)}`);
+  }
+
+  async noteAsked(id: string, asked: AskedRelay): Promise<void> {
+    await this.note(`relay-asked:${this.scope(id)}`, asked, TASK_AGE);
+  }
+
+  async started(id: string, redrive: number): Promise<StartedRelay | undefined> {
+    return this.noted<StartedRelay>(`relay-started:${this.runKey(id, redrive)}`);
+  }
+
+  async noteStarted(id: string, redrive: number, started: StartedRelay): Promise<void> {
+    await this.note(`relay-started:${this.runKey(id, redrive)}`, started, TASK_AGE);
+  }
+
+  /** Whether the task of its callback exists. */
+  async isReported(id: string, redrive: number): Promise<boolean> {
+    return (await this.noted(`relay-reported:${this.runKey(id, redrive)}`)) !== undefined;
+  }
+
+  async noteReported(id: string, redrive: number): Promise<void> {
+    await this.note(`relay-reported:${this.runKey(id, redrive)}`, {}, TASK_AGE);
+  }
+
+  /**
+   * The right to send a call that is never to be sent twice, which there is one of. Whoever has it
+   * gives it back only when nothing was sent.
+   *
+   * @returns undefined when somebody has it, or had
+   */
+  async claimSending(id: string, redrive: number): Promise<(() => Promise<void>) | undefined> {
+    const key = `relay-sent:${this.runKey(id, redrive)}`;
+    const claim = await this.journal?.claim(key, TASK_AGE);
+    if (claim?.state !== 'claimed') return undefined;
+    return async () => {
+      await this.journal?.release(key, claim.fence);
+    };
+  }
+
+  /** The last run of a call; undefined when none has begun, or nobody remembers it. */
+  async find(id: string): Promise<FoundRelay | undefined> {
+    let found: FoundRelay | undefined;
+    for (let redrive = 0; ; redrive++) {
+      const entry = await this.journal?.read(this.runKey(id, redrive));
+      if (entry?.state === 'running') {
+        const started = await this.started(id, redrive);
+        return { kind: 'running', running: { until: entry.until, ...started }, redrive };
+      }
+      if (entry?.state !== 'done') return found;
+      found = { kind: 'ended', ended: readEnded(entry.outcome), redrive };
+      if (found.ended.state !== 'dead') return found;
+    }
+  }
+
+  /** Ends a run, whoever is at it: they find out when they renew their lease or record an outcome. */
+  async overrule(id: string, redrive: number, ended: EndedRelay, keep: Duration): Promise<void> {
+    await this.note(this.runKey(id, redrive), ended, keep);
+  }
+
+  private async note(key: string, content: object, ttl: Duration): Promise<void> {
+    await this.journal?.note([{ key, outcome: JSON.stringify(content), ttl }]);
+  }
+
+  private async noted<Content>(key: string): Promise<Content | undefined> {
+    const entry = await this.journal?.read(key);
+    return entry?.state === 'done' ? (JSON.parse(entry.outcome) as Content) : undefined;
+  }
+
+  /** Apps may share a store. */
+  private scope(id: string): string {
+    return `${this.backend.location}/${id}`;
+  }
+}
+
+export function readEnded(outcome: string): EndedRelay {
+  return JSON.parse(outcome) as EndedRelay;
+}
+
+/** The id of a call that is named by a key of its maker's. */
+export function idOfKey(location: string, owner: string | undefined, key: string): string {
+  return digest(JSON.stringify([location, 'key', owner ?? '', key]));
+}
+
+/** The id of a call whose task was made without us. */
+export function idOfLineage(location: string, uid: string): string {
+  return digest(JSON.stringify([location, 'lineage', uid]));
+}
+
+export const RELAY_ID = /^[0-9a-f]{64}$/;
+
+export function digest(content: string | Uint8Array): string {
+  return createHash('sha256').update(content).digest('hex');
+}

@@ -1,0 +1,105 @@
+/** The relay's handler: a verified task comes in, its call goes out, and the queue learns how it went. */
+import { Body, Inject } from '@nestjs/common';
+import type { IncomingMessage } from 'node:http';
+import { CloudTasksError } from '../../engine/errors.js';
+import type { Clock } from '../../engine/ports.js';
+import { SECOND } from '../../engine/time.js';
+import { OutboundPolicy } from '../../outbound/outbound-policy.js';
+import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { GivenUp } from '../dead-letters/handler-failures.js';
+import { lineageOf } from '../dead-letters/lineage.js';
+import { attemptDeadline, sourceOf } from '../tasks/attempts/attempt-context.js';
+import { traceHeaders } from '../tasks/hooks/trace-context.js';
+import { HandlerRoutes } from '../tasks/routes/handler-routes.js';
+import { Task, TaskController, TaskInfo } from '../tasks/task-decorators.js';
+import { TaskContext } from '../tasks/task-context.js';
+import { DEFAULT_TIMEOUT } from './relay.js';
+import { DEADLINE_ROOM } from './relay-budget.js';
+import type { RelayCall } from './relay-call.js';
+import { idOfKey, idOfLineage } from './relay-records.js';
+import { RelayRuns } from './relay-runs.js';
+import type { RelayTask } from './relay-task.js';
+import { readRelayTask } from './relay-task.js';
+
+/** What the queue is answered, which nobody but a log sees. */
+export interface RelayAnswer {
+  readonly id: string;
+  readonly state: string;
+  readonly attempts: number;
+  /** What the target answered. */
+  readonly status?: number;
+}
+
+@TaskController('')
+export class RelayController {
+  constructor(
+    private readonly runs: RelayRuns,
+    private readonly backend: QueueBackend,
+    private readonly policy: OutboundPolicy,
+    private readonly routes: HandlerRoutes,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** When a call is given up is for the relay to say: an attempt that found no room was none. */
+  @Task('relay', { maxAttempts: -1 })
+  async relay(@Body() _body: unknown, @TaskInfo() task: TaskContext): Promise<RelayAnswer> {
+    const source = sourceOf(task);
+    if (!source) throw new Error('The relay runs for tasks only.');
+    const { request, verified } = source;
+    const { call, ...about } = readTask(request);
+    const id = about.id ?? this.idOf(call, about, task);
+    const spent = this.clock.now() - verified.arrivedAt;
+    const ended = await this.runs.run(
+      {
+        id,
+        redrive: lineageOf(request, verified).redrive,
+        call,
+        budget: Math.min(this.timeoutOf(call), attemptDeadline(request) - DEADLINE_ROOM - spent),
+        onCallerGone: call.onCallerGone ?? byDefault(call),
+        maxAttempts: about.maxAttempts ?? this.routes.defaultMaxAttempts,
+        trace: await traceHeaders(Object.keys(call.headers)),
+        fullStatus: verified.headers === 'x-appengine' ? 429 : 503,
+      },
+      task.signal,
+    );
+    const { state, attempts, answer } = ended;
+    return { id, state, attempts, ...(answer ? { status: answer.status } : {}) };
+  }
+
+  /** Of a task that was made without us. */
+  private idOf(
+    { idempotencyKey }: RelayCall,
+    { owner }: Omit<RelayTask, 'call'>,
+    task: TaskContext,
+  ) {
+    const { location } = this.backend;
+    return idempotencyKey === undefined
+      ? idOfLineage(location, task.uid)
+      : idOfKey(location, owner, idempotencyKey);
+  }
+
+  private timeoutOf({ timeout, url }: RelayCall): number {
+    if (timeout !== undefined) return timeout;
+    try {
+      return this.policy.permit(url).rule.timeout ?? DEFAULT_TIMEOUT;
+    } catch {
+      // That it may not be called is for the call to find out.
+      return SECOND;
+    }
+  }
+}
+
+function readTask(request: IncomingMessage & { readonly rawBody?: Buffer }): RelayTask {
+  try {
+    return readRelayTask((request.rawBody ?? Buffer.alloc(0)).toString());
+  } catch (error) {
+    // As it stands in the task it will never be another.
+    if (!(error instanceof CloudTasksError)) throw error;
+    throw new GivenUp('unreadable', error.message, { cause: error });
+  }
+}
+
+/** A call that may be repeated safely, or must not be, is better finished than begun again. */
+function byDefault({ idempotencyKey, retry }: RelayCall) {
+  return idempotencyKey !== undefined || retry === 'never-after-sent' ? 'finish' : 'abort';
+}
