@@ -1,4 +1,5 @@
 /** Opens Google's client: where it connects to, and with which credentials. */
+import type { CloudSchedulerClient } from '@google-cloud/scheduler';
 import type { v2, v2beta3 } from '@google-cloud/tasks';
 import { CloudTasksError, invalidArgument } from '../engine/errors.js';
 import { toCloudTasksError } from './google-error.js';
@@ -24,6 +25,12 @@ export async function openBetaClient(options: GoogleOptions): Promise<v2beta3.Cl
   const given = await clientOptions(options);
   const { v2beta3 } = await import('@google-cloud/tasks');
   return opened(new v2beta3.CloudTasksClient(given));
+}
+
+export async function openSchedulerClient(options: GoogleOptions): Promise<CloudSchedulerClient> {
+  const given = await clientOptions(options);
+  const scheduler = await import('@google-cloud/scheduler');
+  return opened(new scheduler.CloudSchedulerClient(given));
 }
 
 async function clientOptions({ emulatorHost, fallback = false }: GoogleOptions) {

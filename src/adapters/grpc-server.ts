@@ -1,4 +1,4 @@
-/** Serves Cloud Tasks v2 over gRPC on connections that it is given, for any CloudTasksApi. */
+/** Serves Cloud Tasks and Cloud Scheduler over gRPC on connections that it is given, for any EngineApi. */
 import type { Socket } from 'node:net';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND, SECOND } from '../engine/time.js';

@@ -1,4 +1,4 @@
-/** Serves Cloud Tasks over REST on the engine's port, by the verbs that gRPC serves. */
+/** Serves Cloud Tasks and Cloud Scheduler over REST on the engine's port, by the verbs that gRPC serves. */
 import type { IncomingMessage } from 'node:http';
 import type { RestAnswer } from './rest-error.js';
 import type { RestOptions, RestService } from './rest-service.js';

@@ -9,7 +9,7 @@ import type { RestAnswer } from './rest-error.js';
 import { errorAnswer, jsonAnswer } from './rest-error.js';
 import { writeMessage } from './rest-json-write.js';
 import { addLocations } from './rest-locations.js';
-import { loadProtos } from './rest-protos.js';
+import { loadProtos, loadSchedulerProtos } from './rest-protos.js';
 import { readJsonBody, requestMessage, wantsNumericEnums } from './rest-request.js';
 import type { HttpRule, RestHandler } from './rest-routes.js';
 import { METHODS, RestRoutes } from './rest-routes.js';
@@ -36,9 +36,12 @@ export class RestService {
   ) {}
 
   static async create({ api, verbs, onError }: RestOptions): Promise<RestService> {
-    const root = await loadProtos();
+    const [root, scheduler] = await Promise.all([loadProtos(), loadSchedulerProtos()]);
     const routes = new RestRoutes();
-    for (const verb of await verbs(api, root)) addVerb(routes, root, verb);
+    for (const verb of await verbs(api, root)) {
+      if (verb.path.startsWith(SCHEDULER)) addVerb(routes, scheduler, verb);
+      else addTaskVerb(routes, root, verb);
+    }
     addBuffer(routes, api, root);
     addLocations(routes, api);
     for (const method of METHODS) routes.add({ [method]: '/v2beta2/{all=**}' }, refusePull);
@@ -66,18 +69,25 @@ function refusePull(): never {
   throw refusal('V2BETA2', {});
 }
 
-function addVerb(routes: RestRoutes, root: Root, verb: RestVerb): void {
+const SCHEDULER = '/google.cloud.scheduler.v1.';
+
+/** @returns its handler and the rules that it was added by */
+function addVerb(routes: RestRoutes, root: Root, verb: RestVerb) {
   const [, service = '', name = ''] = verb.path.split('/');
   const method = root.lookupService(service).methods[name];
   const { resolvedRequestType: request, resolvedResponseType: answer } = method ?? {};
   if (!method || !request || !answer) throw new Error(`The protos don't have ${verb.path}.`);
   const handler = verbHandler(verb, request, answer);
-  const inV2 = root.lookupService('google.cloud.tasks.v2.CloudTasks').methods[name];
-  for (const rule of MIXINS[verb.path] ?? rulesOf(method)) {
-    routes.add(rule, handler);
-    // v2's REST is ahead of its proto.
-    if (!inV2) routes.add(inVersion('v2', rule), handler);
-  }
+  const rules = MIXINS[verb.path] ?? rulesOf(method);
+  for (const rule of rules) routes.add(rule, handler);
+  return { handler, rules, name };
+}
+
+function addTaskVerb(routes: RestRoutes, root: Root, verb: RestVerb): void {
+  const { handler, rules, name } = addVerb(routes, root, verb);
+  if (root.lookupService('google.cloud.tasks.v2.CloudTasks').methods[name]) return;
+  // v2's REST is ahead of its proto.
+  for (const rule of rules) routes.add(inVersion('v2', rule), handler);
 }
 
 /** Where the API has what its own protos don't, by its service configuration. */
