@@ -9,6 +9,13 @@ export interface AuthSettings {
   readonly accounts: readonly AccountSetting[];
   readonly issuer?: string;
   readonly queues?: readonly string[];
+  readonly envelope?: EnvelopeSetting;
+}
+
+/** What tasks are signed with, and what they may have been signed with before. */
+export interface EnvelopeSetting {
+  readonly secret: string;
+  readonly previous?: string;
 }
 
 /** An e-mail address, or one together with the account's numeric id. */
@@ -29,13 +36,28 @@ export function readAuth(env: Environment, serviceAccount: string, place: Place)
   const queues = env.queues('ALLOWED_QUEUES');
   const audience = env.matching('OIDC_AUDIENCE', /^[\x21-\x7e]+$/, 'one audience without spaces');
   const issuer = readIssuer(env, place);
+  const envelope = readEnvelope(env);
   return {
     mode,
     ...(audience === undefined ? {} : { audience }),
     accounts: env.list('OIDC_ACCOUNTS', (text) => readAccount(env, text)) ?? [serviceAccount],
     ...(issuer === undefined ? {} : { issuer }),
     ...(queues === undefined ? {} : { queues }),
+    ...(envelope === undefined ? {} : { envelope }),
   };
+}
+
+/** `new,old` while tasks are left that were signed with the old one. */
+export function readEnvelope(env: Environment): EnvelopeSetting | undefined {
+  const expected =
+    'a secret of 32 to 512 visible characters without commas, or two: the new one, a comma, the old one';
+  const secrets = env.list('ENVELOPE_SECRET', (text) =>
+    /^[\x21-\x7e]{32,512}$/.test(text) ? text : env.refuse('ENVELOPE_SECRET', expected),
+  );
+  if (!secrets) return undefined;
+  const [secret = '', previous, ...more] = secrets;
+  if (more.length > 0) env.refuse('ENVELOPE_SECRET', expected);
+  return { secret, ...(previous === undefined ? {} : { previous }) };
 }
 
 /** Each mode only where it is a check; nobody is let in by a header that anybody can send. */

@@ -7,6 +7,8 @@ import type { Clock } from '../engine/ports.js';
 import type { Instant } from '../engine/time.js';
 import { DAY, MILLISECOND } from '../engine/time.js';
 import { SystemClock } from '../host/system-clock.js';
+import type { TaskSeals } from '../modules/auth/task-seals.js';
+import { sealing } from '../modules/cloud-tasks/queue-backend.js';
 import type { DeadLetter } from '../modules/dead-letters/dead-letter.js';
 import type {
   DeadLetterContent,
@@ -16,6 +18,7 @@ import type {
 } from '../modules/dead-letters/dead-letters.js';
 import { DeadLetters } from '../modules/dead-letters/dead-letters.js';
 import { printable } from '../printable.js';
+import { readEnvelope } from '../setting-auth.js';
 import { readPayloadStore } from '../setting-payloads.js';
 import type { BackendFlags } from './backend.js';
 import { openBackend, withBackendOptions } from './backend.js';
@@ -173,10 +176,27 @@ async function opened(
   const clock = new SystemClock();
   const { api, location } = await openBackend(flags);
   try {
-    await work(new DeadLetters(api, location, clock, await keptBodies(clock)), clock.now());
+    const seals = await taskSeals(clock);
+    const letters = new DeadLetters(
+      sealing(api, seals),
+      location,
+      clock,
+      await keptBodies(clock),
+      (task) => seals.check(task),
+    );
+    await work(letters, clock.now());
   } finally {
     await api.close();
   }
+}
+
+/** With the secret that the app signs tasks with, if it says so in the same shell. */
+async function taskSeals(clock: Clock): Promise<TaskSeals> {
+  const envelope = readEnvelope(new Environment(process.env));
+  // Only here: it brings Nest along.
+  const { TaskSeals } = await import('../modules/auth/task-seals.js');
+  // What is made of a dead letter is for a handler of ours, as it was.
+  return new TaskSeals({ envelope, isOwn: () => Promise.resolve(true) }, clock);
 }
 
 /** Where the app keeps large bodies, if it says so in the same shell. */

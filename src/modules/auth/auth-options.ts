@@ -1,4 +1,5 @@
 /** Whom the guard lets in. */
+import type { EnvelopeSecrets } from './envelope.js';
 
 /** Injects `AuthOptions`. */
 export const AUTH_OPTIONS = Symbol('AUTH_OPTIONS');
@@ -15,6 +16,10 @@ export interface AuthOptions {
   readonly audience: () => Promise<string>;
   /** Base address of the handlers, as strangers would call them. */
   readonly serviceUrl: () => Promise<string>;
+  /** Whether a URL leads to our handlers. */
+  readonly isOwn: (url: URL) => Promise<boolean>;
+  /** With these, tasks are signed when they are created, and none is let in without a signature. */
+  readonly envelope?: EnvelopeSecrets | undefined;
   /** The service accounts that may call, by their e-mail addresses, compared exactly. */
   readonly accounts: readonly AllowedAccount[];
   /** `iss` to accept instead of the backend's; its keys are found by OIDC discovery. */

@@ -2,7 +2,9 @@
 import { ConfigurableModuleBuilder, Global, Module } from '@nestjs/common';
 import type { AuthOptions } from './auth-options.js';
 import { AUTH_OPTIONS } from './auth-options.js';
+import { TASK_SEAL } from '../cloud-tasks/queue-backend.js';
 import { TaskAuthenticator } from './task-authenticator.js';
+import { TaskSeals } from './task-seals.js';
 
 const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<AuthOptions>({
   optionsInjectionToken: AUTH_OPTIONS,
@@ -12,5 +14,8 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<AuthOptions>({
 
 /** Global, since guards are made in the module of the controller that they guard. */
 @Global()
-@Module({ providers: [TaskAuthenticator], exports: [TaskAuthenticator] })
+@Module({
+  providers: [TaskAuthenticator, TaskSeals, { provide: TASK_SEAL, useExisting: TaskSeals }],
+  exports: [TaskAuthenticator, TaskSeals, TASK_SEAL],
+})
 export class AuthModule extends ConfigurableModuleClass {}

@@ -17,6 +17,8 @@ import { namedAccounts } from './allowed-accounts.js';
 import { checkAppEngineHeaders } from './app-engine-dispatch.js';
 import type { AuthMode, AuthOptions } from './auth-options.js';
 import { AUTH_OPTIONS, emailOf } from './auth-options.js';
+import { Envelope } from './envelope.js';
+import { checkEnvelope } from './enveloped-request.js';
 import { KeySet } from './key-set.js';
 import { OidcVerifier } from './oidc-verifier.js';
 import { GUARD_HEADER, PROBE_HEADER, PublicProbe } from './public-probe.js';
@@ -45,6 +47,7 @@ export class TaskAuthenticator {
   private readonly issuers: readonly string[];
   private readonly keys: KeySet;
   private readonly secret: string | undefined;
+  private readonly envelope: Envelope | undefined;
   private readonly accounts: readonly string[];
   private queues: ReadonlySet<string> | undefined;
   /** Where only Cloud Run stands between strangers and the handlers. */
@@ -56,7 +59,7 @@ export class TaskAuthenticator {
     backend: QueueBackend,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {
-    const { issuer, mode, queues } = options;
+    const { envelope, issuer, mode, queues } = options;
     checkPlatform(mode);
     this.accounts = options.accounts.map(emailOf);
     this.queues = queues && new Set(queues);
@@ -65,6 +68,12 @@ export class TaskAuthenticator {
     this.issuers = isBackend ? issuers : [issuer];
     this.keys = new KeySet(isBackend ? { jwksUrl } : { issuer }, clock);
     this.secret = mode === 'local' ? secret : undefined;
+    this.envelope = envelope && new Envelope(envelope);
+  }
+
+  /** Whether a body has to be looked at before it is read. */
+  get opensEnvelopes(): boolean {
+    return this.envelope !== undefined;
   }
 
   /**
@@ -103,6 +112,7 @@ export class TaskAuthenticator {
     try {
       const proven = await this.proveOrigin(request);
       this.checkQueue(request, proven.headers);
+      await this.checkEnvelope(request, proven.headers);
       return { ...proven, arrivedAt, clock: this.clock };
     } catch (error) {
       this.tellRefusal(request, error);
@@ -179,6 +189,21 @@ export class TaskAuthenticator {
     const queue = single(request.headersDistinct[`${kind}-queuename`]);
     if (queue !== undefined && this.queues?.has(queue)) return;
     throw forbidden(`the queue ${printable(queue ?? '(none)', 100)} is not one of those let in`);
+  }
+
+  /** Of a request that is the backend's: whether the task is one that we have made. */
+  private async checkEnvelope(
+    request: TaskRequest,
+    headers: VerifiedRequest['headers'],
+  ): Promise<void> {
+    const { envelope } = this;
+    if (!envelope) return;
+    const asked = request.originalUrl ?? request.url ?? '';
+    // What stands before the app takes the path of its address off.
+    const isHttp = headers === 'x-cloudtasks';
+    const base = isHttp ? new URL(await this.options.serviceUrl()).pathname : '/';
+    const path = `${base.replace(/\/$/, '')}${asked}`;
+    await checkEnvelope(request, { envelope, headers, path, now: this.clock.now() });
   }
 
   private async makeVerifier(): Promise<OidcVerifier> {

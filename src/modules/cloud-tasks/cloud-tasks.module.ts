@@ -12,7 +12,8 @@ import { AppAddress } from './app-address.js';
 import type { CloudTasksOptions } from './cloud-tasks-options.js';
 import { EmbeddedBackend } from './embedded-backend.js';
 import { GoogleBackend } from './google-backend.js';
-import { CLOCK, CLOUD_TASKS, QueueBackend } from './queue-backend.js';
+import type { TaskSeal } from './queue-backend.js';
+import { CLOCK, CLOUD_TASKS, QueueBackend, sealing, TASK_SEAL } from './queue-backend.js';
 
 /** Handlers in flight get this long at shutdown; platforms kill a process soon after 10 s. */
 const DRAIN_LIMIT = 8 * SECOND;
@@ -35,8 +36,8 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     },
     {
       provide: CLOUD_TASKS,
-      inject: [QueueBackend],
-      useFactory: (backend: QueueBackend) => backend.api,
+      inject: [QueueBackend, { token: TASK_SEAL, optional: true }],
+      useFactory: ({ api }: QueueBackend, seal?: TaskSeal) => (seal ? sealing(api, seal) : api),
     },
   ],
   exports: [AppAddress, CLOCK, CLOUD_TASKS, QueueBackend],

@@ -5,6 +5,7 @@ import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import type { Clock, Timer } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { DAY, MINUTE } from '../../engine/time.js';
+import { TaskSeals } from '../auth/task-seals.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { Payloads } from '../payloads/payloads.js';
 import { DeadLetters } from './dead-letters.js';
@@ -21,13 +22,14 @@ const RENEWAL_INTERVAL: Duration = DAY;
     Outcomes,
     {
       provide: DeadLetters,
-      inject: [CLOUD_TASKS, QueueBackend, CLOCK, Payloads],
+      inject: [CLOUD_TASKS, QueueBackend, CLOCK, Payloads, TaskSeals],
       useFactory: (
         api: CloudTasksApi,
         { location }: QueueBackend,
         clock: Clock,
         payloads: Payloads,
-      ) => new DeadLetters(api, location, clock, payloads),
+        seals: TaskSeals,
+      ) => new DeadLetters(api, location, clock, payloads, (task) => seals.check(task)),
     },
     {
       provide: TaskSuccession,

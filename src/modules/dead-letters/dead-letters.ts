@@ -65,6 +65,8 @@ export class DeadLetters {
     private readonly location: string,
     private readonly clock: Clock,
     private readonly kept: KeptBodies = NONE_KEPT,
+    /** Throws for a task that isn't ours to make anew: what is made of it would be taken for ours. */
+    private readonly checkSeal: (task: Task) => void = () => undefined,
   ) {}
 
   /**
@@ -107,7 +109,7 @@ export class DeadLetters {
    */
   async *redrive(filter: DeadLetterFilter = {}): AsyncGenerator<DeadLetterResult> {
     yield* this.each(filter, async (letter) => {
-      const parked = await this.api.getTask({ name: letter.name, responseView: 'FULL' });
+      const parked = await this.parkedByUs(letter);
       const lineage = redriven(letter.lineage);
       const parent = this.queueName(letter.queue);
       const task = await nextTask(parked, async (headers) => ({
@@ -133,7 +135,7 @@ export class DeadLetters {
     yield* this.each(
       {},
       async (letter) => {
-        const parked = await this.api.getTask({ name: letter.name, responseView: 'FULL' });
+        const parked = await this.parkedByUs(letter);
         const parent = this.queueName(deadLetterQueue(letter.queue));
         const renewals = letter.renewals + 1;
         const task = await nextTask(parked, async (headers) => ({
@@ -217,6 +219,12 @@ export class DeadLetters {
       yield* page.tasks;
       pageToken = page.nextPageToken || undefined;
     }
+  }
+
+  private async parkedByUs({ name }: DeadLetter): Promise<Task> {
+    const task = await this.api.getTask({ name, responseView: 'FULL' });
+    this.checkSeal(task);
+    return task;
   }
 
   private async remove(name: string): Promise<void> {

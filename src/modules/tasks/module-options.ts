@@ -1,5 +1,6 @@
 /** The options of `TasksModule.forRoot`, checked, with what follows from them. */
 import { invalidArgument } from '../../engine/errors.js';
+import type { EnvelopeSecrets } from '../auth/envelope.js';
 import type { AllowedAccount, AuthMode } from '../auth/auth-options.js';
 import { AUTH_MODES } from '../auth/auth-options.js';
 import { platformOf } from '../../platform.js';
@@ -55,6 +56,12 @@ export interface TasksAuthOptions {
    * the queue's name is the proof; any in the others.
    */
   readonly queues?: readonly string[] | undefined;
+  /**
+   * Secrets, of at least 32 visible ASCII characters each, that every task for our handlers is
+   * signed with when it is created; a task without a signature is then let in by no handler, so
+   * that others who may enqueue can't call one. Default: none, nothing is signed.
+   */
+  readonly envelope?: EnvelopeSecrets | undefined;
 }
 
 /** What the library runs with. */
@@ -106,7 +113,7 @@ const SUBJECT = /^\d{1,40}$/;
 
 const BACKENDS: readonly string[] = ['embedded', 'google'];
 const ENGINE = ['dataDir', 'port', 'host', 'secret', 'issuer', 'thread', 'strict', 'onEvent'];
-const AUTH = ['mode', 'audience', 'accounts', 'issuer', 'queues'];
+const AUTH = ['mode', 'audience', 'accounts', 'issuer', 'queues', 'envelope'];
 const KNOWN = [
   ...TASK_DEFAULTS,
   'backend',
@@ -150,6 +157,7 @@ function readAuth(
   }
   if (rest.queues?.length === 0) refuse('auth.queues', 'one queue id or more', 'none');
   if (rest.audience === '') refuse('auth.audience', 'an audience', rest.audience);
+  if (rest.envelope !== undefined) checkSecrets(rest.envelope);
   const allowed = accounts ?? [serviceAccount];
   if (allowed.length === 0) refuse('auth.accounts', 'one service account or more', 'none');
   allowed.forEach((account, index) => checkAllowed(`auth.accounts[${index}]`, account));
@@ -169,6 +177,20 @@ function readAccount(option: string, account: unknown): string {
     refuse(option, "a service account's e-mail address", account);
   }
   return account;
+}
+
+function checkSecrets(envelope: object): void {
+  refuseUnknown(envelope, ['secret', 'previous'], 'TasksModule, auth.envelope');
+  const { secret, previous = secret } = envelope as { secret?: unknown; previous?: unknown };
+  for (const [name, value] of Object.entries({ secret, previous })) {
+    if (typeof value === 'string' && /^[\x21-\x7e]{32,512}$/.test(value)) continue;
+    const option = `auth.envelope.${name}`;
+    // Not what came: it may be most of a secret.
+    throw invalidArgument(
+      `TasksModule: ${option}: expected 32 to 512 visible ASCII characters.`,
+      option,
+    );
+  }
 }
 
 function checkAllowed(option: string, account: unknown): void {

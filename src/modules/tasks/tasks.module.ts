@@ -29,6 +29,7 @@ import { HandlerRuns } from './attempts/handler-runs.js';
 import { OutcomeRecorder } from './attempts/outcome-recorder.js';
 import { TaskStatuses } from './attempts/task-statuses.js';
 import { HandlerTarget } from './calls/handler-target.js';
+import { checkSealedBodies } from './attempts/sealed-bodies.js';
 import { readTaskBodies } from './attempts/task-bodies.js';
 import { tasksToken } from './task-decorators.js';
 import { handlersOf } from './routes/task-metadata.js';
@@ -111,6 +112,7 @@ class TasksCoreModule implements OnModuleInit {
     if (express) {
       this.calls.checkRegistered();
       this.hooks.check(this.routes.read().values());
+      checkSealedBodies(express, this.authenticator);
       readTaskBodies(express, this.authenticator, this.payloads, this.outcomes, {
         versionsShareAPath: this.routes.versionsShareAPath,
         rulesOf: (mark) => this.routes.rulesOf(mark),
@@ -189,6 +191,7 @@ function withSettings(settings: DynamicModule): DynamicModule {
           ...auth,
           audience: () => address.audience(),
           serviceUrl: () => address.serviceUrl(),
+          isOwn: (url) => address.isOwn(url),
         }),
       }),
     ],

@@ -3,7 +3,6 @@ import { Injectable } from '@nestjs/common';
 import type { OAuthToken, OidcToken } from '../../../engine/cloud-tasks-api.js';
 import { invalidArgument } from '../../../engine/errors.js';
 import { MILLISECOND } from '../../../engine/time.js';
-import { isLoopback } from '../../../loopback.js';
 import { HandlerAddress } from './handler-address.js';
 import type { CalledTarget } from './handler-target.js';
 import { HandlerTarget } from './handler-target.js';
@@ -28,7 +27,7 @@ export class PlainTarget {
   async http(call: PlainCall, given: ReadOptions, merged: ReadOptions): Promise<CalledTarget> {
     const url = new URL(call.path);
     const { token } = given;
-    const isOwn = await this.isOwn(url);
+    const isOwn = await this.address.isOwn(url);
     const request = { url: url.href, ...content(call, isOwn ? merged : given, isOwn) };
     if (token && 'oauth' in token) {
       return { httpRequest: { ...request, oauthToken: this.oauthToken(url, token.oauth) } };
@@ -55,26 +54,9 @@ export class PlainTarget {
     return { appEngineHttpRequest: request };
   }
 
-  /** Whether the URL leads to our handlers. */
-  private async isOwn(url: URL): Promise<boolean> {
-    const address = await this.ownAddress(url);
-    if (address === undefined) return false;
-    const own = new URL(address);
-    const base = own.pathname.replace(/\/$/, '');
-    return own.origin === url.origin && `${url.pathname}/`.startsWith(`${base}/`);
-  }
-
-  /** Asks for the app's own address, which may mean to wait, only where `url` may be that. */
-  private async ownAddress({ hostname }: URL): Promise<string | undefined> {
-    const { serviceUrl } = this.settings;
-    if (serviceUrl !== undefined || !isLoopback(hostname)) return serviceUrl;
-    // A process without an HTTP server has none.
-    return this.address.serviceUrl().catch(() => undefined);
-  }
-
   private async oidcToken(url: URL, given: OidcOptions): Promise<OidcToken> {
     const { serviceAccountEmail = this.settings.serviceAccount, audience = url.origin } = given;
-    const own = this.settings.auth.audience ?? (await this.ownAddress(url));
+    const own = this.settings.auth.audience ?? (await this.address.possibleFor(url));
     if (audience === own) {
       throw invalidArgument(
         'oidc.audience: expected one of the URL, got that of our own handlers: whoever is called could call them with it.',
