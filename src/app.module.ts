@@ -2,7 +2,7 @@
 import type { MiddlewareConsumer, NestModule } from '@nestjs/common';
 import { Module } from '@nestjs/common';
 import { ConfigModule } from '@nestjs/config';
-import { APP_FILTER } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Settings } from './config.js';
@@ -17,6 +17,7 @@ import { ProducerModule } from './modules/producer/producer.module.js';
 import type { ProducerOptions } from './modules/producer/producer-options.js';
 import { TasksModule } from './modules/tasks/tasks.module.js';
 import type { TasksModuleOptions } from './modules/tasks/module-options.js';
+import { RoleGuard } from './role-guard.js';
 
 const requests = new AsyncLocalStorage<IncomingMessage>();
 
@@ -29,7 +30,14 @@ const requests = new AsyncLocalStorage<IncomingMessage>();
     JobsModule.forRootAsync({ inject: [settings.KEY], useFactory: ({ jobs }: Settings) => jobs }),
     HealthModule,
   ],
-  providers: [{ provide: APP_FILTER, useClass: ErrorFilter }],
+  providers: [
+    { provide: APP_FILTER, useClass: ErrorFilter },
+    {
+      provide: APP_GUARD,
+      inject: [settings.KEY],
+      useFactory: ({ role }: Settings) => new RoleGuard(role),
+    },
+  ],
 })
 export class AppModule implements NestModule {
   configure(consumer: MiddlewareConsumer): void {

@@ -15,6 +15,8 @@ import type { PayloadStoreSetting } from './setting-payloads.js';
 import { readPayloadStore } from './setting-payloads.js';
 import type { ProducerSettings } from './setting-producer.js';
 import { readProducer } from './setting-producer.js';
+import type { NoProducers, Role } from './setting-role.js';
+import { ROLES, servesProducers } from './setting-role.js';
 import { readStoreUrl, STORE_URL_EXPECTED } from './store-url.js';
 
 /** What the app runs with. Of a kind's own settings nothing is there when it isn't used. */
@@ -25,10 +27,11 @@ export interface Settings {
   readonly backend: EmbeddedSettings | GoogleSettings;
   /** Queues to create and update at the start, on Google to compare with; absent, the default. */
   readonly queuesFile?: string;
+  readonly role: Role;
   readonly projectId: string;
   readonly location: string;
   /** Who may enqueue. */
-  readonly producer: ProducerSettings;
+  readonly producer: ProducerSettings | NoProducers;
   /** The queue of tasks that name none. */
   readonly queueName: string;
   /** Base address of the handlers; absent, the address that the app listens on. */
@@ -86,7 +89,11 @@ export function readSettings(variables: Variables): Settings {
   const host =
     env.matching('HOST', HOST_NAME, "an address such as '127.0.0.1'") ??
     (embedded ? '127.0.0.1' : '0.0.0.0');
-  const producer = readProducer(env, embedded, host, platformOf(variables));
+  const role = env.oneOf('ROLE', ROLES, 'all');
+  const producer: Settings['producer'] =
+    servesProducers(role) || env.isSet('PRODUCER_AUTH')
+      ? readProducer(env, embedded, host, platformOf(variables))
+      : { kind: 'nobody' };
   const backend = embedded ? embeddedSettings(env) : googleSettings(env);
   const port = env.port('PORT', 8080);
   if (backend.kind === 'embedded' && port !== 0 && port === backend.port) {
@@ -113,6 +120,7 @@ export function readSettings(variables: Variables): Settings {
     port,
     backend,
     producer,
+    role,
     projectId: readProject(env, embedded),
     location:
       env.matching('LOCATION', /^[a-z0-9-]{1,63}$/, "a region such as 'us-central1'") ??

@@ -21,7 +21,7 @@ export class SettingsError extends Error {
 export const SETTING_NAMES = [
   ...['PORT', 'HOST', 'TASKS_BACKEND', 'ENGINE_HOST', 'ENGINE_PORT', 'DATA_DIR', 'ENGINE_SECRET'],
   ...['CLOUD_TASKS_EMULATOR_HOST', 'PROJECT_ID', 'GOOGLE_CLOUD_PROJECT', 'LOCATION', 'QUEUE_NAME'],
-  ...['SERVICE_URL', 'SERVICE_ACCOUNT', 'AUTH_MODE', 'ENVELOPE_SECRET'],
+  ...['ROLE', 'SERVICE_URL', 'SERVICE_ACCOUNT', 'AUTH_MODE', 'ENVELOPE_SECRET'],
   ...['OIDC_AUDIENCE', 'OIDC_ACCOUNTS', 'OIDC_ISSUER', 'ALLOWED_QUEUES', 'PRODUCER_AUTH'],
   ...[
     'PRODUCER_KEYS_FILE',
@@ -43,7 +43,7 @@ export type SettingName = (typeof SETTING_NAMES)[number];
 
 /** Settings of the whole design that this version would ignore without a word. */
 export const NOT_YET = [
-  ...['ROLE', 'RELAY_SERVICE_ACCOUNT', 'RELAY_MAX_INFLIGHT'],
+  ...['RELAY_SERVICE_ACCOUNT', 'RELAY_MAX_INFLIGHT'],
   ...['SYNC_SOURCE_URL', 'WEBHOOK_SECRET', 'CALLBACK_SECRET'],
   ...['SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
 ] as const;

@@ -431,7 +431,6 @@ describe('unknown names', () => {
     ['DATADIR', 'DATADIR is not a setting, did you mean DATA_DIR?'],
     ['OIDC_SUBJECTS', 'OIDC_SUBJECTS is not a setting: leave it out'],
     ['ENGINE_THREADS', 'ENGINE_THREADS is not a setting: leave it out'],
-    ['ROLE', 'ROLE is not supported by this version: leave it out'],
   ])('refuses %s', (name, message) => {
     expect(refusal({ [name]: 'x' })).toBe(message);
   });

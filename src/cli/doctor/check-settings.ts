@@ -133,6 +133,8 @@ function* queues({ auth, queueName }: Settings): Iterable<Finding> {
 async function producers({ producer, host }: Settings): Promise<Finding> {
   const about = 'PRODUCER_AUTH';
   switch (producer.kind) {
+    case 'nobody':
+      return ok(about, 'nobody: this role serves no producers');
     case 'none':
       return ok(about, `none: programs of this machine, as only they reach ${host}`);
     case 'oidc':

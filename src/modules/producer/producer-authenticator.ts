@@ -6,6 +6,7 @@ import type { Clock } from '../../engine/ports.js';
 import { IAP_HEADER, IAP_KEYS, IapVerifier } from '../auth/iap-verifier.js';
 import { KeySet } from '../auth/key-set.js';
 import { OidcVerifier } from '../auth/oidc-verifier.js';
+import { Refusal } from '../auth/refusal.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
 import { ApiKeyCheck } from './api-key-check.js';
 import { isLocalCaller } from './local-caller.js';
@@ -34,6 +35,8 @@ export class ProducerAuthenticator {
     switch (auth.kind) {
       case 'none':
         return localCaller;
+      case 'nobody':
+        return nobody;
       case 'api-key': {
         const keys = new ApiKeyCheck(auth.file, this.clock);
         return (request) => keys.check(request);
@@ -58,6 +61,11 @@ export class ProducerAuthenticator {
       }
     }
   }
+}
+
+/** Where its endpoints are answered all the same, by a mistake. */
+function nobody(): never {
+  throw new Refusal('PERMISSION_DENIED', 'this role serves no producers');
 }
 
 function localCaller(request: IncomingMessage): ProducerCaller {

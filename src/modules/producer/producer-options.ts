@@ -14,6 +14,8 @@ export interface ProducerOptions {
 export type ProducerAuth =
   /** Programs of this machine: for an app that listens on loopback alone. */
   | { readonly kind: 'none' }
+  /** For a process that serves no producers. */
+  | { readonly kind: 'nobody' }
   /** `X-API-Key`, one of those whose records are in the file. */
   | { readonly kind: 'api-key'; readonly file: string }
   /** An ID token of the issuer (default Google), for this audience, of one of the accounts. */

@@ -1,0 +1,39 @@
+/** Answers 404 for what this process's role doesn't serve: every role mounts every route, since `.delay` needs their paths. */
+import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
+import { Injectable, NotFoundException } from '@nestjs/common';
+import { GUARDS_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import type { IncomingMessage } from 'node:http';
+import { TaskGuard } from './modules/auth/task-guard.js';
+import { ProducerGuard } from './modules/producer/producer-guard.js';
+import type { Role } from './setting-role.js';
+import { servesProducers } from './setting-role.js';
+
+@Injectable()
+export class RoleGuard implements CanActivate {
+  constructor(private readonly role: Role) {}
+
+  /** As Nest answers for a path that nobody has, and before anybody is asked who they are. */
+  canActivate(context: ExecutionContext): boolean {
+    if (this.serves(context)) return true;
+    const { method = '', url = '' } = context.switchToHttp().getRequest<IncomingMessage>();
+    throw new NotFoundException(`Cannot ${method} ${url}`);
+  }
+
+  /** Whose a route is, its guard says. */
+  private serves(context: ExecutionContext): boolean {
+    if (this.role === 'all') return true;
+    const controller = context.getClass();
+    const guards = [...guardsOf(controller), ...guardsOf(context.getHandler())];
+    if (guards.includes(ProducerGuard)) return servesProducers(this.role);
+    if (!guards.includes(TaskGuard)) return true;
+    return this.role === 'worker' || (this.role === 'relay' && isRelay(controller));
+  }
+}
+
+function guardsOf(target: object): readonly unknown[] {
+  return (Reflect.getMetadata(GUARDS_METADATA, target) as readonly unknown[] | undefined) ?? [];
+}
+
+function isRelay(controller: Type): boolean {
+  return Reflect.getMetadata(PATH_METADATA, controller) === 'relay';
+}
