@@ -371,6 +371,22 @@ describe('never fails open', () => {
     );
   });
 
+  test.each([
+    ['http://localhost:8080', 'http://127.0.0.1:8080'],
+    ['http://127.0.0.1:8080', 'http://localhost:8080'],
+    ['http://127.0.0.1:8080', 'http://[::1]:8080'],
+    ['https://app.example.com', 'https://app.example.com:8443'],
+  ])('knows its own address %s as %s too', (own, origin) => {
+    expect(refusal({ SERVICE_URL: own, EXTERNAL_ORIGINS: origin })).toBe(
+      `EXTERNAL_ORIGINS: expected other origins than the handlers' own, got '${origin}'`,
+    );
+  });
+
+  test('calls nothing but what is named, once something is', () => {
+    const { external } = readSettings({ OUTBOUND_FILE: 'package.json' });
+    expect(external.origins).toEqual([]);
+  });
+
   test('sends no token for our own handlers out', () => {
     expect(refusal({ ...GOOGLE, EXTERNAL_ORIGINS: 'https://app.example.com' })).toBe(
       "EXTERNAL_ORIGINS: expected other origins than the handlers' own, got 'https://app.example.com'",

@@ -34,8 +34,8 @@ export interface OutboundClientOptions {
   readonly resolve?: Resolve;
   /** Connections to one origin. Default 512: what is open at once is for the caller to bound. */
   readonly connections?: number;
-  /** Authorities trusted besides the usual ones, in PEM. */
-  readonly ca?: ConnectorOptions['ca'];
+  /** Opens a socket to an address that was judged, in place of one over the network. */
+  readonly open?: ConnectorOptions['open'];
 }
 
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -56,10 +56,10 @@ export class OutboundClient {
   constructor(
     private readonly policy: OutboundPolicy,
     private readonly clock: Clock,
-    { resolve, connections = 512, ca }: OutboundClientOptions = {},
+    { resolve, connections = 512, open }: OutboundClientOptions = {},
   ) {
     this.agent = new Agent({
-      connect: pinnedConnector({ resolve, ca, loopback: policy.loopback !== 'refused' }),
+      connect: pinnedConnector({ resolve, open, loopback: policy.loopback !== 'refused' }),
       connections,
       allowH2: false,
       pipelining: 1,

@@ -2,7 +2,6 @@
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
-import type { SecureContextOptions } from 'node:tls';
 import { buildConnector } from 'undici';
 import { isLoopback } from '../loopback.js';
 import { isLoopbackAddress, isPublicAddress, isSameAddress } from './address-policy.js';
@@ -16,8 +15,8 @@ export interface ConnectorOptions {
   readonly resolve?: Resolve | undefined;
   /** Whether loopback hosts may be called, at loopback addresses alone. */
   readonly loopback: boolean;
-  /** Trusted besides the usual authorities, in PEM. */
-  readonly ca?: SecureContextOptions['ca'];
+  /** Opens a socket to an address that was judged, in place of one over the network. */
+  readonly open?: buildConnector.connector | undefined;
 }
 
 /** Each address gets this long; a call's own deadline is on top. */
@@ -35,20 +34,22 @@ const PROBE_MS = 30_000;
  * here as well.
  */
 export function pinnedConnector(options: ConnectorOptions): buildConnector.connector {
-  const { resolve = dnsResolve(), loopback, ca } = options;
-  const connect = buildConnector({
+  const { resolve = dnsResolve(), loopback, open = overTheNetwork() } = options;
+  return (target, callback) => {
+    permittedAddresses(target.hostname, resolve, loopback).then(
+      (addresses) => openOne(open, target, addresses, callback),
+      (error: unknown) => callback(error as Error, null),
+    );
+  };
+}
+
+function overTheNetwork(): buildConnector.connector {
+  return buildConnector({
     allowH2: false,
     timeout: CONNECT_LIMIT_MS,
     keepAlive: true,
     keepAliveInitialDelay: PROBE_MS,
-    ...(ca === undefined ? {} : { ca }),
   });
-  return (target, callback) => {
-    permittedAddresses(target.hostname, resolve, loopback).then(
-      (addresses) => connectToOne(connect, target, addresses, callback),
-      (error: unknown) => callback(error as Error, null),
-    );
-  };
 }
 
 async function permittedAddresses(
@@ -84,8 +85,8 @@ async function addressesOf(
 }
 
 /** The name stays: in `Host`, for TLS, and in the certificate. */
-function connectToOne(
-  connect: buildConnector.connector,
+function openOne(
+  open: buildConnector.connector,
   target: buildConnector.Options,
   [address, ...others]: readonly string[],
   callback: buildConnector.Callback,
@@ -95,10 +96,10 @@ function connectToOne(
   const isNamed = protocol === 'https:' && isIP(hostname) === 0;
   const { servername: _, ...rest } = target;
   const pinned = { ...rest, hostname: address, ...(isNamed ? { servername: hostname } : {}) };
-  connect(pinned, (...result) => {
+  open(pinned, (...result) => {
     const left = others.slice(0, MOST_ADDRESSES - 1);
     if (result[0] === null || left.length === 0) callback(...result);
-    else connectToOne(connect, target, left, callback);
+    else openOne(open, target, left, callback);
   });
 }
 

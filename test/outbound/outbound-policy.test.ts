@@ -1,6 +1,8 @@
+/** Which URLs may be called: by the default, by rules, and never our own. */
 import { describe, expect, test } from '@jest/globals';
 import type { OutboundPolicyOptions } from '../../src/outbound/outbound-policy.js';
 import { OutboundPolicy } from '../../src/outbound/outbound-policy.js';
+import type { OutboundRule } from '../../src/outbound/outbound-rule.js';
 
 const OWN = ['http://127.0.0.1:8080', 'http://127.0.0.1:8123', 'https://app.example.com'];
 
@@ -173,4 +175,203 @@ test.each([
 ])('no policy lets %j pass', (url) => {
   expect(refusal(url, LOOPBACK)).toBe('INVALID_ARGUMENT');
   expect(refusal(url, LISTED)).toBe('INVALID_ARGUMENT');
+});
+
+describe('rules', () => {
+  const policy = policyOf({
+    rules: [
+      { origin: 'https://*.hooks.example.com', timeout: 1_000_000 },
+      { origin: 'https://vip.hooks.example.com', pathPrefix: '/v1', timeout: 2_000_000 },
+      { origin: 'https://vip.hooks.example.com', pathPrefix: '/v1/jobs/', timeout: 3_000_000 },
+      { origin: 'https://port.example.com:8443' },
+      { origin: 'http://localhost:9000' },
+    ],
+    loopback: 'by-rule',
+    ownAudiences: ['https://ours.example'],
+  });
+
+  test.each([
+    ['https://a.hooks.example.com/x', 1],
+    ['https://A-1.HOOKS.example.com', 1],
+    ['https://vip.hooks.example.com/', 1],
+    ['https://vip.hooks.example.com/v1', 2],
+    ['https://vip.hooks.example.com/v1/', 2],
+    ['https://vip.hooks.example.com/v1?x=/../', 2],
+    ['https://vip.hooks.example.com/v10', 1],
+    ['https://vip.hooks.example.com/v1/jobs', 3],
+    ['https://vip.hooks.example.com/v1/jobs/%41?b', 3],
+    ['https://vip.hooks.example.com/v1/jobsx', 2],
+  ])('%s is for the closest: %s', (url, seconds) => {
+    expect(policy.permit(url).rule.timeout).toBe(seconds * 1_000_000);
+  });
+
+  test.each([
+    'https://hooks.example.com/',
+    'https://a.b.hooks.example.com/',
+    'https://.hooks.example.com/',
+    'https://a.hooks.example.com:8443/',
+    'https://a.hooks.example.com./',
+    'https://ahooks.example.com/',
+    'https://a.hooks.example.com.evil.example/',
+    'https://*.hooks.example.com/',
+    'http://a.hooks.example.com/',
+    'https://port.example.com/',
+    'http://port.example.com:8443/',
+    'http://localhost:9001/',
+    'http://127.0.0.1:9000/',
+    'http://a.localhost:9000/',
+  ])('nothing allows %s', (url) => {
+    expect(refusal(url, policy)).toBe('PERMISSION_DENIED');
+  });
+
+  const below = policyOf({ rules: [{ origin: 'https://api.example.com', pathPrefix: '/v1' }] });
+  test.each([
+    '/',
+    '/V1/x',
+    '/v10',
+    '/v1x/../v2',
+    '/v1/../admin',
+    '/v1/%2e%2e/admin',
+    '/v1/..%2fadmin',
+    '/v1/%2e%2e%2fadmin',
+    '/v1/%252e%252e%252fadmin',
+    '/v1/x/..;/..;/admin',
+    '/v1/..;a=b/admin',
+    '/v1/.%2fx',
+    '/v1/..%5cadmin',
+    '/v1/%5c..%5cadmin',
+    '/v1/%00',
+    '/v1/%0d%0ax',
+    '/%76%31/x',
+    '/v1%2fx/../../admin',
+    '//v1/x',
+  ])('only what is below a prefix, however it is read: not %s', (path) => {
+    expect(refusal(`https://api.example.com${path}`, below)).toBe('PERMISSION_DENIED');
+  });
+
+  test('says that it is the path', () => {
+    expect(() => below.permit('https://api.example.com/x')).toThrow(
+      'url: no outbound rule allows https://api.example.com with this path',
+    );
+  });
+
+  test('errors name the field that is asked about', () => {
+    expect(() => below.permit('x', 'callbackUrl')).toThrow(
+      expect.objectContaining({ field: 'callbackUrl', code: 'INVALID_ARGUMENT' }),
+    );
+    expect(() => below.permit('https://x.example', 'callbackUrl')).toThrow(
+      expect.objectContaining({ field: 'callbackUrl', code: 'PERMISSION_DENIED' }),
+    );
+  });
+
+  const OF = 'https://api.example.com';
+  test.each<[field: string, rule: OutboundRule]>([
+    ...[
+      'api.example.com',
+      'https://api.example.com/',
+      'https://api.example.com/x',
+      'https://API.example.com',
+      'https://api.example.com:443',
+      'https://api.example.com.',
+      'https://u@api.example.com',
+      'https://api..example.com',
+      'https://api.example.com\n',
+      'https://bücher.example',
+      'ftp://api.example.com',
+      'http://api.example.com',
+      'https://metadata',
+      'https://x.internal',
+      'https://metadata.google.internal',
+      'https://metadata.goog',
+      'https://a.localhost',
+      'https://printer.local',
+      'https://169.254.169.254',
+      'https://8.8.8.8',
+      'https://[2003::1]',
+      'https://169.254.169.254.nip.io',
+      'https://a.1',
+      'https://*',
+      'https://*.com',
+      'https://*.example.com',
+      'https://*.x.internal.internal',
+      'https://a.*.b.example.com',
+      'https://*.*.b.example.com',
+      'https://a*.b.example.com',
+      'https://*.a.run.app',
+      'https://*.us-central1.run.app',
+      'https://*.uc.r.appspot.com',
+      'https://*.eu.cloudfunctions.net',
+      'https://*.127.0.0.1',
+    ].map((origin): [string, OutboundRule] => ['origin', { origin }]),
+    ...['v1', '/v1/../x', '/v1//x', '/%76', '/v1 ', '/v1?x', '/v1#x', '/v1\\', '//x'].map(
+      (pathPrefix): [string, OutboundRule] => ['pathPrefix', { origin: OF, pathPrefix }],
+    ),
+    ['audience', { origin: OF, audience: '' }],
+    ['audience', { origin: OF, audience: 'a b' }],
+    ['audience', { origin: OF, audience: 'https://ours.example' }],
+    ['audience', { origin: OF, audience: 'https://app.example.com' }],
+    ['audience', { origin: OF, audience: 'http://localhost:8080/x' }],
+    ['audience', { origin: 'https://*.hooks.example.com', audience: 'https://hooks.example.com' }],
+    ['serviceAccount', { origin: OF, serviceAccount: 'me' }],
+    ['headers', { origin: OF, headers: ['Host'] }],
+    ['headers', { origin: OF, headers: ['Authorization'] }],
+    ['headers', { origin: OF, headers: ['Cookie', 'x-goog-a\r\n'] }],
+    ['allowCallerAuth', { origin: OF, audience: 'https://a.example', allowCallerAuth: true }],
+    ['timeout', { origin: OF, timeout: 999_999 }],
+    ['timeout', { origin: OF, timeout: 86_400_000_001 }],
+    ['timeout', { origin: OF, timeout: NaN }],
+    ['concurrency', { origin: OF, concurrency: 0 }],
+    ['concurrency', { origin: OF, concurrency: 1.5 }],
+    ['concurrency', { origin: OF, concurrency: 1801 }],
+    ['permanent', { origin: OF, permanent: [299] }],
+    ['transient', { origin: OF, transient: [600] }],
+    ['transient', { origin: OF, permanent: [409], transient: [404, 409] }],
+  ])('%s is refused: %j', (field, rule) => {
+    const options = { loopback: 'by-rule', ownAudiences: ['https://ours.example'] } as const;
+    expect(() => policyOf({ ...options, rules: [{ origin: 'https://x.example' }, rule] })).toThrow(
+      expect.objectContaining({ code: 'INVALID_ARGUMENT', field: `rules[1].${field}` }),
+    );
+  });
+
+  test('loopback is named only where calls may stay here', () => {
+    const rules = [{ origin: 'http://127.0.0.1:9000' }];
+    expect(() => policyOf({ rules, loopback: 'by-rule' })).not.toThrow();
+    expect(() => policyOf({ rules, loopback: 'any' })).not.toThrow();
+    expect(() => policyOf({ rules })).toThrow(
+      'rules[0].origin: expected an origin outside of this',
+    );
+  });
+});
+
+describe('our own addresses', () => {
+  test.each([
+    'https://app.example.com:8443/',
+    'https://APP.example.com./',
+    'http://app.example.com/',
+  ])('a host of ours is ours on every port: %s', (url) => {
+    const rules = [{ origin: 'https://app.example.com:8443' }];
+    expect(() => policyOf({ rules }).permit(url)).toThrow("this app's own address");
+  });
+
+  // SERVICE_URL says one spelling, the caller another.
+  test.each([
+    ['http://localhost:8080', 'http://127.0.0.1:8080/'],
+    ['http://localhost:8080', 'http://[::1]:8080/'],
+    ['http://127.0.0.1:8080', 'http://localhost:8080/'],
+    ['http://0.0.0.0:8080', 'http://localhost:8080/'],
+    ['http://[::1]:8080', 'http://localhost:8080/'],
+  ])('%s is ours, so %s is', (own, url) => {
+    const policy = policyOf({ rules: [], loopback: 'any', own: [] });
+    expect(policy.permit(url).rule.audience).toBe(new URL(url).origin);
+    policy.addOwn(own);
+    expect(refusal(url, policy)).toBe('PERMISSION_DENIED');
+  });
+
+  test('a token that would open one is not sent, also where its address came later', () => {
+    const rules = [{ origin: 'http://127.0.0.1:9000', audience: 'http://127.0.0.1:7000' }];
+    const policy = policyOf({ rules, loopback: 'by-rule' });
+    expect(policy.permit('http://127.0.0.1:9000/').rule).toBe(rules[0]);
+    policy.addOwn('http://localhost:7000');
+    expect(refusal('http://127.0.0.1:9000/', policy)).toBe('PERMISSION_DENIED');
+  });
 });

@@ -1,0 +1,20 @@
+/** A certificate for api.example.com and *.hooks.example.com that signs itself, and its key: of tests alone. */
+
+export const TLS_IDENTITY = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgG+wyYjWlRog8VCbX
+gFg4mvrjVQcmRZ7UlK4TFOPWL8ShRANCAATvBzDKE7w60B+Jrqxy8bKQTRwxXFI1
+Qvv6pEZ72U+Bc7Strne7EN+jPlMZtmihuD9+XxawJLBZ+7qirQHfjnnK
+-----END PRIVATE KEY-----`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUCij0vnqlR6QkRCWq5/hW3pbQFIcwCgYIKoZIzj0EAwIw
+GjEYMBYGA1UEAwwPYXBpLmV4YW1wbGUuY29tMCAXDTIwMDEwMTAwMDAwMFoYDzIx
+MjAwMTAxMDAwMDAwWjAaMRgwFgYDVQQDDA9hcGkuZXhhbXBsZS5jb20wWTATBgcq
+hkjOPQIBBggqhkjOPQMBBwNCAATvBzDKE7w60B+Jrqxy8bKQTRwxXFI1Qvv6pEZ7
+2U+Bc7Strne7EN+jPlMZtmihuD9+XxawJLBZ+7qirQHfjnnKo2MwYTAvBgNVHREE
+KDAmgg9hcGkuZXhhbXBsZS5jb22CEyouaG9va3MuZXhhbXBsZS5jb20wDwYDVR0T
+AQH/BAUwAwEB/zAdBgNVHQ4EFgQUzUoIYE4bs2t3w/zo8tLJzOPtQDgwCgYIKoZI
+zj0EAwIDRwAwRAIgfxg5oya/M9E4XhHBmZB9tSke1EvxaywIR6dn4hDnsygCIF/B
+rzGU4KLe1o+/kxDTBZOG18xQsyEoHZEPEnaKPQhM
+-----END CERTIFICATE-----`,
+};
