@@ -8,6 +8,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Settings } from './config.js';
 import { settings } from './config.js';
 import { ErrorFilter } from './error-filter.js';
+import { wantedQueues } from './host/wanted-queues.js';
 import { verifiedRequest } from './modules/auth/task-guard.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { JobsModule } from './modules/jobs/jobs.module.js';
@@ -106,10 +107,38 @@ function outboundOptions(app: Settings): OutboundOptions {
   };
 }
 
-function producerOptions(app: Settings): ProducerOptions {
+async function producerOptions(app: Settings): Promise<ProducerOptions> {
+  const queues = await openQueues(app);
+  const noAppEngineTasks = whyNoAppEngineTasks(app);
   return {
     queue: app.queueName,
     auth: app.producer,
     externalAccount: app.external.serviceAccount,
+    ...(queues ? { queues } : {}),
+    ...(noAppEngineTasks === undefined ? {} : { noAppEngineTasks }),
   };
+}
+
+/** On Google a project has other people's queues too; embedded, all are this app's. */
+async function openQueues({
+  auth,
+  backend,
+  queueName,
+  queuesFile,
+}: Settings): Promise<ProducerOptions['queues']> {
+  if (auth.queues) return { ids: auth.queues, andHandlers: false };
+  if (backend.kind === 'embedded') return undefined;
+  const plan = await wantedQueues({ queuesFile });
+  const planned = plan?.queues.map(({ id }) => id) ?? [];
+  return { ids: [queueName, ...planned], andHandlers: true };
+}
+
+/** App Engine tasks carry no token: only the engine's signature or App Engine itself proves them. */
+function whyNoAppEngineTasks({ auth, backend }: Settings): string | undefined {
+  if (auth.mode === 'local' || auth.mode === 'appengine') return undefined;
+  // They go to another app, whatever the mode is here.
+  if (backend.kind === 'embedded' && backend.appEngineHosts['default'] !== undefined) {
+    return undefined;
+  }
+  return `handlers of this app take only tasks with a token, AUTH_MODE being '${auth.mode}'`;
 }

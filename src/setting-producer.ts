@@ -12,19 +12,24 @@ const KEYS_FILE = 'producer-keys.json';
 export type ProducerSettings =
   | { readonly kind: 'none' }
   | { readonly kind: 'api-key'; readonly file: string }
-  | {
+  | (AccountSettings & {
       readonly kind: 'oidc';
       readonly audience: string;
-      readonly accounts: readonly string[];
       readonly issuer?: string;
-    }
-  | {
+    })
+  | (AccountSettings & {
       readonly kind: 'iap';
       readonly audience: string;
-      readonly accounts?: readonly string[];
       /** No variable sets it: assertions are Google's. */
       readonly keysUrl?: string;
-    };
+    });
+
+/** One of the two; with `iap` none lets in all that the proxy does. */
+interface AccountSettings {
+  readonly accounts?: readonly string[];
+  /** YAML that says what each may enqueue. */
+  readonly accountsFile?: string;
+}
 
 type Kind = ProducerSettings['kind'];
 const KINDS: readonly Kind[] = ['none', 'api-key', 'oidc', 'iap'];
@@ -34,6 +39,7 @@ const ONLY_WITH: readonly [SettingName, readonly Kind[]][] = [
   ['PRODUCER_KEYS_FILE', ['api-key']],
   ['PRODUCER_AUDIENCE', ['oidc', 'iap']],
   ['PRODUCER_ACCOUNTS', ['oidc', 'iap']],
+  ['PRODUCER_ACCOUNTS_FILE', ['oidc', 'iap']],
   ['PRODUCER_ISSUER', ['oidc']],
 ];
 
@@ -60,7 +66,7 @@ export function readProducer(
     env.refuse('PRODUCER_KEYS_FILE', 'a file that exists');
   }
   const audience = env.matching('PRODUCER_AUDIENCE', /^[\x21-\x7e]+$/, AUDIENCE_EXPECTED);
-  const accounts = env.accounts('PRODUCER_ACCOUNTS');
+  const accounts = readAccounts(env);
   const issuer = readIssuer(env);
   for (const [name, kinds] of ONLY_WITH) {
     if (!kinds.includes(kind) && env.isSet(name)) {
@@ -79,7 +85,7 @@ export function readProducer(
       return {
         kind,
         audience: audience ?? env.refuse('PRODUCER_AUDIENCE', AUDIENCE_EXPECTED),
-        accounts: accounts ?? env.refuse('PRODUCER_ACCOUNTS', 'the accounts that may enqueue'),
+        ...(accounts ?? env.refuse('PRODUCER_ACCOUNTS', 'the accounts that may enqueue')),
         ...(issuer === undefined ? {} : { issuer }),
       };
     case 'iap':
@@ -88,9 +94,18 @@ export function readProducer(
         audience:
           audience ??
           env.refuse('PRODUCER_AUDIENCE', "the audience that IAP's page in the console shows"),
-        ...(accounts === undefined ? {} : { accounts }),
+        ...accounts,
       };
   }
+}
+
+function readAccounts(env: Environment): AccountSettings | undefined {
+  const accounts = env.accounts('PRODUCER_ACCOUNTS');
+  const accountsFile = env.text('PRODUCER_ACCOUNTS_FILE');
+  if (accountsFile === undefined) return accounts && { accounts };
+  if (accounts) env.refuse('PRODUCER_ACCOUNTS', 'nothing beside PRODUCER_ACCOUNTS_FILE');
+  if (!existsSync(accountsFile)) env.refuse('PRODUCER_ACCOUNTS_FILE', 'a file that exists');
+  return { accountsFile };
 }
 
 const AUDIENCE_EXPECTED = 'one audience without spaces';

@@ -138,9 +138,22 @@ async function producers({ producer, host }: Settings): Promise<Finding> {
     case 'none':
       return ok(about, `none: programs of this machine, as only they reach ${host}`);
     case 'oidc':
-      return ok(about, `oidc: ${producer.accounts.length} account(s), for ${producer.audience}`);
-    case 'iap':
-      return ok(about, `iap: whoever Identity-Aware Proxy lets through, for ${producer.audience}`);
+    case 'iap': {
+      const { kind, accounts, accountsFile, audience } = producer;
+      if (accountsFile === undefined) {
+        const who = accounts
+          ? `${accounts.length} account(s)`
+          : 'whoever Identity-Aware Proxy lets through';
+        return ok(about, `${kind}: ${who}, for ${audience}`);
+      }
+      const { readAccountFile } = await import('../../modules/producer/account-file.js');
+      try {
+        const { size } = readAccountFile(accountsFile);
+        return ok(about, `${kind}: ${size} account(s) of ${accountsFile}, for ${audience}`);
+      } catch (error) {
+        return fail(about, `${kind}: ${reasonOf(error)}`);
+      }
+    }
     case 'api-key': {
       const { readKeyFile } = await import('../../modules/producer/key-file.js');
       try {

@@ -8,11 +8,15 @@ import { KeySet } from '../auth/key-set.js';
 import { OidcVerifier } from '../auth/oidc-verifier.js';
 import { Refusal } from '../auth/refusal.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
+import { HandlerRoutes } from '../tasks/routes/handler-routes.js';
+import type { AccountGrants } from './account-file.js';
+import { readAccountFile } from './account-file.js';
 import { ApiKeyCheck } from './api-key-check.js';
 import { isLocalCaller } from './local-caller.js';
-import type { ProducerCaller } from './producer-caller.js';
-import type { ProducerAuth, ProducerOptions } from './producer-options.js';
+import type { OpenQueues, ProducerCaller } from './producer-caller.js';
+import type { ProducerAccounts, ProducerAuth, ProducerOptions } from './producer-options.js';
 import { PRODUCER_OPTIONS } from './producer-options.js';
+import { RequestRates } from './request-rate.js';
 
 const GOOGLE = 'https://accounts.google.com';
 
@@ -23,13 +27,23 @@ type Check = (request: IncomingMessage) => ProducerCaller | Promise<ProducerCall
 export class ProducerAuthenticator {
   /** @throws Refusal, CloudTasksError */
   readonly check: Check;
+  private open: ReadonlySet<string> | undefined;
 
   constructor(
-    @Inject(PRODUCER_OPTIONS) { auth }: ProducerOptions,
+    @Inject(PRODUCER_OPTIONS) private readonly options: ProducerOptions,
     @Inject(CLOCK) private readonly clock: Clock,
+    private readonly routes: HandlerRoutes,
   ) {
-    this.check = this.checkOf(auth);
+    this.check = this.checkOf(options.auth);
   }
+
+  /** Whether a queue is one that anybody may enqueue to who may at all. */
+  readonly isOpen: OpenQueues = (id) => {
+    const { queues } = this.options;
+    if (!queues) return true;
+    this.open ??= new Set([...queues.ids, ...(queues.andHandlers ? this.routes.queues() : [])]);
+    return this.open.has(id);
+  };
 
   private checkOf(auth: ProducerAuth): Check {
     switch (auth.kind) {
@@ -42,24 +56,51 @@ export class ProducerAuthenticator {
         return (request) => keys.check(request);
       }
       case 'oidc': {
-        const { issuer = GOOGLE, audience, accounts } = auth;
+        const { issuer = GOOGLE, audience } = auth;
+        const callers = new AccountCallers(auth, this.clock);
+        const accounts = callers.accounts ?? [];
         // Google writes its own in two ways.
         const issuers = issuer === GOOGLE ? [GOOGLE, 'accounts.google.com'] : [issuer];
         const keys = new KeySet({ issuer }, this.clock);
         const verifier = new OidcVerifier(keys, { issuers, audience, accounts }, this.clock);
-        return async ({ headersDistinct }) => ({
-          name: (await verifier.verify(headersDistinct['authorization'] ?? [])).email,
-        });
+        return async ({ headersDistinct }) => {
+          const { email } = await verifier.verify(headersDistinct['authorization'] ?? []);
+          return callers.caller(email);
+        };
       }
       case 'iap': {
-        const { audience, accounts, keysUrl = IAP_KEYS } = auth;
+        const { audience, keysUrl = IAP_KEYS } = auth;
+        const callers = new AccountCallers(auth, this.clock);
         const keys = new KeySet({ jwksUrl: keysUrl }, this.clock, 'ES256');
-        const verifier = new IapVerifier(keys, audience, accounts, this.clock);
-        return async ({ headersDistinct }) => ({
-          name: await verifier.verify(headersDistinct[IAP_HEADER] ?? []),
-        });
+        const verifier = new IapVerifier(keys, audience, callers.accounts, this.clock);
+        return async ({ headersDistinct }) =>
+          callers.caller(await verifier.verify(headersDistinct[IAP_HEADER] ?? []));
       }
     }
+  }
+}
+
+/** What the accounts may do that are let in. */
+class AccountCallers {
+  /** Who is let in; undefined for everybody. */
+  readonly accounts: readonly string[] | undefined;
+  private readonly grants: ReadonlyMap<string, AccountGrants> | undefined;
+  private readonly rates = new RequestRates();
+
+  constructor(
+    { accounts, accountsFile }: ProducerAccounts,
+    private readonly clock: Clock,
+  ) {
+    if (accountsFile !== undefined) this.grants = readAccountFile(accountsFile);
+    this.accounts = this.grants ? [...this.grants.keys()] : accounts;
+  }
+
+  /** @throws TooMany */
+  caller(email: string): ProducerCaller {
+    const scopes = this.grants?.get(email);
+    if (!scopes) return { name: email };
+    this.rates.take(email, scopes.rate, this.clock.now(), `${email} came too often`);
+    return { name: email, scopes };
   }
 }
 

@@ -1,14 +1,20 @@
 /** Who enqueues, and which tasks that caller may make. */
 import type { CreateTaskRequest } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
+import { isDeadLetterQueue } from '../../dead-letter-queue.js';
 import { shortId } from '../../engine/resource-name.js';
 
 export interface ProducerCaller {
   /** For the log: an e-mail address, or a client with the id of its key. */
   readonly name: string;
+  /** Whose key it is, where it is one of several. */
+  readonly client?: string;
   /** Absent, all of it. */
   readonly scopes?: ProducerScopes;
 }
+
+/** Whether a queue is one that anybody may enqueue to. */
+export type OpenQueues = (id: string) => boolean;
 
 export interface ProducerScopes {
   readonly queues?: readonly string[];
@@ -16,10 +22,14 @@ export interface ProducerScopes {
   readonly external: boolean;
 }
 
-const callers = new WeakMap<object, ProducerCaller>();
+interface NotedCaller extends ProducerCaller {
+  readonly isOpen: OpenQueues;
+}
 
-export function noteCaller(request: object, caller: ProducerCaller): void {
-  callers.set(request, caller);
+const callers = new WeakMap<object, NotedCaller>();
+
+export function noteCaller(request: object, caller: ProducerCaller, isOpen: OpenQueues): void {
+  callers.set(request, { ...caller, isOpen });
 }
 
 /** @throws CloudTasksError PERMISSION_DENIED when no guard saw the request */
@@ -29,8 +39,20 @@ export function callerName(request: object): string {
 
 /** @throws CloudTasksError PERMISSION_DENIED for a queue that the caller may not enqueue to */
 export function checkQueue(request: object, queue: string): void {
-  const { scopes } = callerOf(request);
+  const { scopes, isOpen } = callerOf(request);
   if (scopes?.queues && !scopes.queues.includes(queue)) deny('queue', 'this queue');
+  if (isDeadLetterQueue(queue)) {
+    refuseQueue(`${queue} keeps dead letters, which only handlers make.`);
+  }
+  if (!isOpen(queue)) {
+    refuseQueue(
+      `${queue} is not one of this app's: ALLOWED_QUEUES or its queues file names those.`,
+    );
+  }
+}
+
+function refuseQueue(message: string): never {
+  throw new CloudTasksError('PERMISSION_DENIED', `queue: ${message}`, { field: 'queue' });
 }
 
 /**
@@ -46,7 +68,23 @@ export function checkHandler(request: object, queue: string, path: string): void
   throw new CloudTasksError('PERMISSION_DENIED', `This caller may not enqueue ${path}.`);
 }
 
-function callerOf(request: object): ProducerCaller {
+/**
+ * Refuses a relayed call that the caller may not ask for: it goes to other URLs.
+ *
+ * @throws CloudTasksError PERMISSION_DENIED
+ */
+export function checkRelay(request: object, queue: string): void {
+  checkHandler(request, queue, '/relay');
+  if (callerOf(request).scopes?.external === false) deny('url', 'calls to other URLs');
+}
+
+/** Whose the caller's calls are: a client's, whichever of its keys it shows. */
+export function ownerOf(request: object): { readonly name: string; readonly isScoped: boolean } {
+  const { name, client, scopes } = callerOf(request);
+  return { name: client ?? name, isScoped: scopes !== undefined };
+}
+
+function callerOf(request: object): NotedCaller {
   const caller = callers.get(request);
   if (!caller) throw new CloudTasksError('PERMISSION_DENIED', 'Nobody has checked who calls.');
   return caller;
@@ -58,10 +96,10 @@ function callerOf(request: object): ProducerCaller {
  * @throws CloudTasksError PERMISSION_DENIED naming the field; also when no guard saw the request
  */
 export function checkScopes(request: object, { parent, task }: CreateTaskRequest): void {
+  checkQueue(request, shortId(parent));
   const { scopes } = callerOf(request);
   if (!scopes) return;
   const { tasks, external } = scopes;
-  checkQueue(request, shortId(parent));
   if (task.httpRequest && !external) deny('url', 'tasks for other URLs');
   const { relativeUri = '/', appEngineRouting = {} } = task.appEngineHttpRequest ?? {};
   if (!tasks || !task.appEngineHttpRequest) return;

@@ -5,9 +5,9 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { printable } from '../../printable.js';
 import type { RefusalCode } from '../auth/refusal.js';
 import { Refusal } from '../auth/refusal.js';
-import { TooMany } from './api-key-check.js';
 import { ProducerAuthenticator } from './producer-authenticator.js';
 import { noteCaller } from './producer-caller.js';
+import { TooMany } from './request-rate.js';
 
 /** The same words for every reason, as at the handlers. */
 const MESSAGE: Readonly<Record<RefusalCode, string>> = {
@@ -27,7 +27,7 @@ export class ProducerGuard implements CanActivate {
     const http = context.switchToHttp();
     const request = http.getRequest<IncomingMessage>();
     try {
-      noteCaller(request, await this.authenticator.check(request));
+      noteCaller(request, await this.authenticator.check(request), this.authenticator.isOpen);
       return true;
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;

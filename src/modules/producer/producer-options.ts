@@ -8,6 +8,19 @@ export interface ProducerOptions {
   /** Whose token tasks for other servers carry, where the rule of their origin names no other. */
   readonly externalAccount?: string;
   readonly auth: ProducerAuth;
+  /** Which queues may be enqueued to. Absent, all that there are. */
+  readonly queues?: ProducerQueues;
+  /**
+   * Why this app's handlers would refuse an App Engine task, so that none is made for them; absent,
+   * they take such.
+   */
+  readonly noAppEngineTasks?: string;
+}
+
+export interface ProducerQueues {
+  readonly ids: readonly string[];
+  /** Whether those that handlers name are among them too. */
+  readonly andHandlers: boolean;
 }
 
 /** How somebody shows that they may enqueue. */
@@ -19,17 +32,23 @@ export type ProducerAuth =
   /** `X-API-Key`, one of those whose records are in the file. */
   | { readonly kind: 'api-key'; readonly file: string }
   /** An ID token of the issuer (default Google), for this audience, of one of the accounts. */
-  | {
+  | (ProducerAccounts & {
       readonly kind: 'oidc';
       readonly audience: string;
-      readonly accounts: readonly string[];
       readonly issuer?: string;
-    }
+    })
   /** An assertion of Identity-Aware Proxy for this audience, of one of the accounts or of anybody. */
-  | {
+  | (ProducerAccounts & {
       readonly kind: 'iap';
       readonly audience: string;
-      readonly accounts?: readonly string[];
       /** Default: Google's. */
       readonly keysUrl?: string;
-    };
+    });
+
+/** One of the two, or none with `iap`. */
+export interface ProducerAccounts {
+  /** Who may enqueue anything. */
+  readonly accounts?: readonly string[];
+  /** YAML, by `readAccountFile`: what each may enqueue. */
+  readonly accountsFile?: string;
+}

@@ -1,14 +1,5 @@
 /** The endpoints that enqueue: one for our own handlers, one for other people's. */
-import {
-  All,
-  Controller,
-  HttpCode,
-  Inject,
-  Post,
-  Req,
-  Res,
-  UseGuards,
-} from '@nestjs/common';
+import { All, Controller, HttpCode, Inject, Post, Req, Res, UseGuards } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import type { CloudTasksApi, CreateTaskRequest } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
@@ -45,7 +36,9 @@ export class ProducerController {
   @HttpCode(202)
   async addAppEngineTask(@Req() request: Request): Promise<EnqueuedTask> {
     const text = await readJsonText(request);
-    return this.once(request, text, (rules) => appEngineTask(text, rules));
+    return this.once(request, text, (rules) =>
+      checkedForHandlers(appEngineTask(text, rules), this.options),
+    );
   }
 
   @Post(['add_task_external', 'do_external_task'])
@@ -96,6 +89,22 @@ export class ProducerController {
       throw inOurWords(error);
     }
   }
+}
+
+/** A task that nobody says another service of will come to this app's handlers. */
+function checkedForHandlers(
+  wanted: CreateTaskRequest,
+  { noAppEngineTasks }: ProducerOptions,
+): CreateTaskRequest {
+  const { service, version, instance } = wanted.task.appEngineHttpRequest?.appEngineRouting ?? {};
+  if (noAppEngineTasks !== undefined && !(service ?? version ?? instance)) {
+    throw new CloudTasksError(
+      'FAILED_PRECONDITION',
+      `service: ${noAppEngineTasks}, which App Engine tasks have not. Enqueue for them by .delay() or by their own endpoints, such as /emails; for an App Engine service name it, such as 'default'.`,
+      { field: 'service' },
+    );
+  }
+  return wanted;
 }
 
 /** A task for handlers of ours belongs to the trace of whoever asked for it. */

@@ -31,9 +31,12 @@ import {
 
 /** The paths that make tasks: a task that called one would make tasks for ever. */
 export const ENQUEUING_PATHS = [
-  ...['/add_task_app_engine', '/add_task_external', '/do_external_task'],
+  ...['/add_task_app_engine', '/add_task_external', '/do_external_task', '/add_task_relay'],
   ...['/emails'],
 ];
+
+/** Those and the relay's own: who may enqueue something isn't who may have any URL called. */
+const CLOSED_PATHS = [...ENQUEUING_PATHS, '/relay', '/relay/callback'];
 
 export interface RequestRules {
   readonly now: Instant;
@@ -64,7 +67,7 @@ export function appEngineTask(text: string, rules: RequestRules): CreateTaskRequ
   const { request, firstAttempt } = createRequest(fields, rules, dispatchDeadline);
   const lineage = lineageHeaders(newLineage(firstAttempt));
   const appEngineHttpRequest = {
-    relativeUri: checkRelativeUri(relativeUri ?? '/tasks/example', ENQUEUING_PATHS),
+    relativeUri: checkRelativeUri(relativeUri ?? '/tasks/example', CLOSED_PATHS),
     appEngineRouting: readRouting(fields),
     httpMethod,
     headers: { ...headers, ...toldDeadline(dispatchDeadline), ...lineage },
