@@ -36,7 +36,7 @@ const enqueue = (path: string, fields: object | string) =>
 
 async function expectRefusal(answer: Promise<Answer>, field: string | undefined, status = 400) {
   const { status: got, json } = await answer;
-  const code = status === 404 ? 'NOT_FOUND' : 'INVALID_ARGUMENT';
+  const code = status === 403 ? 'PERMISSION_DENIED' : 'INVALID_ARGUMENT';
   expect({ got, json }).toEqual({
     got: status,
     json: {
@@ -174,7 +174,7 @@ const BOTH: Case[] = [
 ];
 
 describe.each([
-  [APP_ENGINE, {}],
+  [APP_ENGINE, { service: 'other' }],
   [EXTERNAL, { url: TARGET }],
 ])('POST %s', (path, required) => {
   test.each(BOTH)('%s', async (_, fields, field) => {
@@ -199,8 +199,8 @@ describe.each([
     expect(task?.scheduleTime).toBeGreaterThanOrEqual(task?.createTime ?? Infinity);
   });
 
-  test('59. a queue that is not there', async () => {
-    await expectRefusal(enqueue(path, { ...required, queue: 'other' }), 'queue', 404);
+  test('59. a queue that is not of this app', async () => {
+    await expectRefusal(enqueue(path, { ...required, queue: 'other' }), 'queue', 403);
   });
 
   test('60. an id that is in use, or was', async () => {
@@ -263,7 +263,7 @@ const PATHS: Case[] = [
 ];
 
 test.each(PATHS)(`POST ${APP_ENGINE}, %s`, async (_, fields, field) => {
-  await expectRefusal(enqueue(APP_ENGINE, fields), field);
+  await expectRefusal(enqueue(APP_ENGINE, { service: 'other', ...fields }), field);
 });
 
 const URLS: Case[] = [
@@ -318,6 +318,6 @@ describe('61. a type', () => {
   });
 
   test.each(['type', 'taskType', 'handler'])('61. %s is no field', async (field) => {
-    await expectRefusal(enqueue(APP_ENGINE, { [field]: 'known' }), field);
+    await expectRefusal(enqueue(APP_ENGINE, { service: 'other', [field]: 'known' }), field);
   });
 });

@@ -14,4 +14,6 @@ export interface AbuseRun {
 }
 
 /** Loaded one by one, each when it is run. */
-export const RUNS: Readonly<Record<string, () => Promise<AbuseRun>>> = {};
+export const RUNS: Readonly<Record<string, () => Promise<AbuseRun>>> = {
+  bodies: () => import('./bodies.js'),
+};
