@@ -60,7 +60,7 @@ export class MailServer {
   }
 
   get url(): string {
-    const address = (this.server.server as Server).address();
+    const address = this.server.server.address();
     if (address === null || typeof address === 'string') throw new Error('It does not listen.');
     return `smtp://127.0.0.1:${address.port}`;
   }
