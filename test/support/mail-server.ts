@@ -1,6 +1,5 @@
 /** A real SMTP server on loopback, which says what it received and answers as it is told. */
 import { once } from 'node:events';
-import type { Server } from 'node:net';
 import { SMTPServer } from 'smtp-server';
 
 export interface ReceivedMail {
