@@ -26,7 +26,7 @@ test.each(['oidc', 'appengine', 'cloud-run-iam', 'local'] as const)(
 test.each(['api-key', 'oidc', 'iap'] as const)(
   'producer %s lets its callers enqueue, and nobody else',
   async (producer) => {
-    app = await AbusedApp.start({ producer });
+    app = await AbusedApp.start({ mode: 'local', producer });
     expect((await app.send('/add_task_app_engine', app.producerCredentials(), '{}')).status).toBe(
       202,
     );

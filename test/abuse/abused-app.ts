@@ -3,8 +3,8 @@ import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/com
 import { Body, Controller, HttpCode, Post, UseGuards } from '@nestjs/common';
 import { APP_INTERCEPTOR } from '@nestjs/core';
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,8 +13,11 @@ import type { ServerLimits } from '../../src/app-server.js';
 import type { Settings } from '../../src/config.js';
 import type { Task as CreatedTask } from '../../src/engine/cloud-tasks-api.js';
 import { SIGNATURE_HEADER, signedText } from '../../src/engine/dispatch-signature.js';
+import type { Clock } from '../../src/engine/ports.js';
+import { SECOND } from '../../src/engine/time.js';
 import type { RunningEngine } from '../../src/host/start-engine.js';
 import { startEngine } from '../../src/host/start-engine.js';
+import { SystemClock } from '../../src/host/system-clock.js';
 import { AllowServiceAccounts } from '../../src/modules/auth/allowed-accounts.js';
 import type { AuthMode } from '../../src/modules/auth/auth-options.js';
 import { TaskGuard } from '../../src/modules/auth/task-guard.js';
@@ -56,9 +59,13 @@ export interface AbusedOptions {
   readonly limits?: Partial<ServerLimits>;
   /** What no variable sets; it wins. */
   readonly changes?: Partial<Settings>;
-  /** What stands before a Cloud Run service answers strangers. Default 403. */
-  readonly frontEnd?: number;
+  /** What stands before a Cloud Run service answers everybody; `open` lets them in. Default 403. */
+  readonly frontEnd?: number | 'open';
+  /** Tokens are good, and kept keys grow old, by this one. Default: the system's. */
+  readonly clock?: Clock;
 }
+
+const running = new Set<AbusedApp>();
 
 export class AbusedApp {
   /** Bodies that a handler of `/abuse` was called with. */
@@ -72,11 +79,13 @@ export class AbusedApp {
   private readonly loopback = new Loopback();
   private engine: RunningEngine | undefined;
   private started: TestApp | undefined;
+  private readonly listening = Promise.withResolvers<string>();
   private pool: Pool | undefined;
 
   private constructor(
     readonly mode: AuthMode,
     private readonly producer: AbusedOptions['producer'] = 'api-key',
+    private readonly clock: Clock = new SystemClock(),
     issuer: TestIssuer,
   ) {
     this.issuer = issuer;
@@ -91,11 +100,12 @@ export class AbusedApp {
    * queue `default` is paused.
    */
   static async start(options: AbusedOptions = {}): Promise<AbusedApp> {
-    const { mode = 'oidc', producer, limits, changes, frontEnd = 403 } = options;
-    const abused = new AbusedApp(mode, producer, await TestIssuer.start());
+    const { mode = 'oidc', producer, clock, limits, changes, frontEnd = 403 } = options;
+    const abused = new AbusedApp(mode, producer, clock, await TestIssuer.start());
     try {
       const variables = { ...(await abused.variables(frontEnd)), ...options.variables };
       await abused.startApp(variables, limits, changes);
+      running.add(abused);
       return abused;
     } catch (error) {
       await abused.close();
@@ -112,14 +122,18 @@ export class AbusedApp {
     return this.app.url;
   }
 
-  /** All that was logged since the last `takeLog`, a JSON line each. */
+  /**
+   * All that was logged since the last `takeLog`, a JSON line each: by every abused app that runs,
+   * since Nest's loggers all write to the one of the app that was started last.
+   */
   get log(): string {
-    return this.app.lines.map((line) => JSON.stringify(line)).join('\n');
+    const lines = [...running].flatMap(({ started }) => started?.lines ?? []);
+    return lines.map((line) => JSON.stringify(line)).join('\n');
   }
 
   takeLog(): string {
     const { log } = this;
-    this.app.lines.length = 0;
+    for (const { started } of running) if (started) started.lines.length = 0;
     return log;
   }
 
@@ -128,9 +142,14 @@ export class AbusedApp {
     return this.app.tasks(queue);
   }
 
+  /** In whole seconds, as tokens have it. */
+  get now(): number {
+    return Math.floor(this.clock.now() / SECOND);
+  }
+
   /** Claims of a token that handlers accept now. */
   claims(changes: Claims = {}): Claims {
-    return this.issuer.claims(Math.floor(Date.now() / 1000), changes);
+    return this.issuer.claims(this.now, changes);
   }
 
   token(changes: Claims = {}, header: Claims = {}): string {
@@ -183,9 +202,8 @@ export class AbusedApp {
 
   /** Of Identity-Aware Proxy. */
   assertion(changes: Claims = {}, header: Claims = {}): string {
-    const now = Math.floor(Date.now() / 1000);
     const claims = {
-      ...this.claims({ aud: PRODUCER_AUDIENCE, email: PRODUCER_ACCOUNT, exp: now + 600 }),
+      ...this.claims({ aud: PRODUCER_AUDIENCE, email: PRODUCER_ACCOUNT, exp: this.now + 600 }),
       iss: 'https://cloud.google.com/iap',
     };
     return this.issuer.proxy.sign({ ...claims, ...changes }, header);
@@ -214,7 +232,7 @@ export class AbusedApp {
   }
 
   /** Writes these bytes to a connection of their own; resolves with all that comes back. */
-  async raw(bytes: string | Uint8Array): Promise<string> {
+  raw(bytes: string | Uint8Array): Promise<string> {
     const { hostname, port } = new URL(this.url);
     const socket = connect(Number(port), hostname);
     let answer = '';
@@ -223,11 +241,13 @@ export class AbusedApp {
     socket.on('error', () => undefined);
     if (typeof bytes === 'string') socket.write(bytes, 'latin1');
     else socket.write(bytes);
-    await once(socket, 'close');
-    return answer;
+    return new Promise((resolve) => {
+      socket.on('close', () => resolve(answer));
+    });
   }
 
   async close(): Promise<void> {
+    running.delete(this);
     await this.pool?.close();
     await this.started?.close();
     await this.engine?.close();
@@ -236,14 +256,12 @@ export class AbusedApp {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  private async variables(frontEnd: number): Promise<Record<string, string>> {
+  private async variables(frontEnd: number | 'open'): Promise<Record<string, string>> {
     const own = { ...this.producerVariables(), QUEUE_NAME: 'default' };
     if (this.mode === 'local') return { ...own, ENGINE_SECRET };
     this.engine = await startEngine({ dataDir: ':memory:', port: 0 });
     const parent = 'projects/demo/locations/us-central1';
     await this.engine.api.createQueue({ parent, queue: { name: `${parent}/queues/default` } });
-    const door = () =>
-      this.loopback.http((_, response) => response.writeHead(frontEnd).end('<html>Forbidden'));
     return {
       ...own,
       TASKS_BACKEND: 'google',
@@ -251,7 +269,7 @@ export class AbusedApp {
       ENGINE_PORT: '',
       CLOUD_TASKS_EMULATOR_HOST: new URL(this.engine.url).host,
       PROJECT_ID: 'demo',
-      SERVICE_URL: this.mode === 'cloud-run-iam' ? await door() : AUDIENCE,
+      SERVICE_URL: this.mode === 'cloud-run-iam' ? await this.door(frontEnd) : AUDIENCE,
       SERVICE_ACCOUNT: ACCOUNT,
       OIDC_AUDIENCE: AUDIENCE,
       OIDC_ISSUER: this.issuer.url,
@@ -259,6 +277,25 @@ export class AbusedApp {
       ...(this.mode === 'cloud-run-iam' ? { K_SERVICE: 'abused' } : {}),
       ...(this.mode === 'appengine' ? { GAE_ENV: 'standard' } : {}),
     };
+  }
+
+  /** Where the service's address leads. */
+  private door(frontEnd: number | 'open'): Promise<string> {
+    return this.loopback.http((request, response) => {
+      if (frontEnd !== 'open') {
+        response.writeHead(frontEnd).end('<html>Forbidden');
+        return;
+      }
+      const { headers, method = '', url = '' } = request;
+      // A request waits until the app listens.
+      void this.listening.promise.then((app) => {
+        const onward = httpRequest(app + url, { method, headers, agent: false }, (answer) => {
+          response.writeHead(answer.statusCode ?? 500, answer.headers);
+          answer.pipe(response);
+        });
+        request.pipe(onward);
+      });
+    });
   }
 
   private producerVariables(): Record<string, string> {
@@ -303,12 +340,11 @@ export class AbusedApp {
         variables,
         limits,
         { ...iap, ...changes },
-        {
-          controllers,
-          providers: [interceptor],
-        },
+        { controllers, providers: [interceptor] },
+        this.clock,
       ),
     );
+    this.listening.resolve(this.url);
     // Otherwise its own engine would deliver what is enqueued.
     if (this.mode === 'local') await this.app.api.pauseQueue({ name: this.app.queueName() });
   }

@@ -8,8 +8,10 @@ import { AppServer } from '../../src/app-server.js';
 import type { Settings } from '../../src/config.js';
 import { readSettings, settings } from '../../src/config.js';
 import type { CloudTasksApi, Task } from '../../src/engine/cloud-tasks-api.js';
+import type { Clock } from '../../src/engine/ports.js';
+import { SystemClock } from '../../src/host/system-clock.js';
 import { AppLogger } from '../../src/logger.js';
-import { CLOUD_TASKS, QueueBackend } from '../../src/modules/cloud-tasks/queue-backend.js';
+import { CLOCK, CLOUD_TASKS, QueueBackend } from '../../src/modules/cloud-tasks/queue-backend.js';
 
 export interface Answer {
   readonly status: number;
@@ -33,6 +35,7 @@ export class TestApp {
     limits: Partial<ServerLimits> = {},
     changes: Partial<Settings> = {},
     more: ModuleMetadata = {},
+    clock: Clock = new SystemClock(),
   ): Promise<TestApp> {
     const lines: Record<string, unknown>[] = [];
     const waiting: (() => void)[] = [];
@@ -47,6 +50,8 @@ export class TestApp {
     })
       .overrideProvider(settings.KEY)
       .useValue({ ...read, ...changes, backend: { ...read.backend, thread: 'same' } })
+      .overrideProvider(CLOCK)
+      .useValue(clock)
       .compile();
     const app = module.createNestApplication(new AppServer(limits), { bodyParser: false });
     app.useLogger(await AppLogger.create({ pretty: false, stream: { write }, about: currentTask }));

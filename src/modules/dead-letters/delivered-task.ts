@@ -42,6 +42,16 @@ export function deliveredTask(
   };
 }
 
+/** A retry count that is none, as it came; undefined for one that is, or that is absent. */
+export function oddRetryCount(
+  { headersDistinct }: Pick<IncomingMessage, 'headersDistinct'>,
+  { headers }: VerifiedRequest,
+): string | undefined {
+  const values = headersDistinct[`${headers}-taskretrycount`];
+  if (!values || (values.length === 1 && wholeNumber(values[0]) !== undefined)) return undefined;
+  return values.join(', ');
+}
+
 function wholeNumber(text: string | undefined): number | undefined {
   return text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : undefined;
 }

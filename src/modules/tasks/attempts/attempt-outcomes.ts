@@ -7,7 +7,7 @@ import { printable } from '../../../printable.js';
 import type { VerifiedRequest } from '../../auth/task-guard.js';
 import { CLOCK } from '../../cloud-tasks/queue-backend.js';
 import type { DeliveredTask } from '../../dead-letters/delivered-task.js';
-import { deliveredTask } from '../../dead-letters/delivered-task.js';
+import { deliveredTask, oddRetryCount } from '../../dead-letters/delivered-task.js';
 import { PermanentFailure, RetryLater } from '../../dead-letters/handler-failures.js';
 import type { EndedAttempt } from '../../dead-letters/outcomes.js';
 import { Outcomes } from '../../dead-letters/outcomes.js';
@@ -30,6 +30,8 @@ export function runningAttempt(request: object): RunningAttempt | undefined {
 
 @Injectable()
 export class AttemptOutcomes {
+  private readonly logger = new Logger('Tasks');
+
   constructor(
     private readonly succession: TaskSuccession,
     private readonly outcomes: Outcomes,
@@ -51,6 +53,11 @@ export class AttemptOutcomes {
     if (open) return open;
     const task = deliveredTask(request, verified);
     if (!task) return undefined;
+    const odd = oddRetryCount(request, verified);
+    if (odd !== undefined) {
+      const name = `task ${task.taskId} of queue ${task.queue}`;
+      this.logger.warn(`The retry count of ${name} is '${printable(odd, 40)}', so it counts as 0.`);
+    }
     const { succession, outcomes, clock } = this;
     const about = { request, response, verified, task };
     const attempt = new RunningAttempt(about, rules, { succession, outcomes, clock });
