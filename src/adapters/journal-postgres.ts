@@ -4,6 +4,7 @@ import { CloudTasksError } from '../engine/errors.js';
 import type { Clock } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
 import type { Claim, Journal, JournalEntry, Note } from '../journal.js';
+import { openPool, postgresReason } from '../postgres-pool.js';
 
 /** Processes that start at once would collide in `CREATE TABLE IF NOT EXISTS`. */
 const SCHEMA = `
@@ -66,24 +67,13 @@ export class PostgresJournal implements Journal {
    * @throws Error with one line for a person; never the password
    */
   static async open(url: string, clock?: Clock): Promise<PostgresJournal> {
-    const { default: pg } = await import('pg');
-    const pool = new pg.Pool({
-      connectionString: url,
-      max: 10,
-      connectionTimeoutMillis: 5000,
-      // What hangs longer fails, and its task comes again.
-      query_timeout: 5000,
-      application_name: 'nest-cloud-tasks',
-      allowExitOnIdle: true,
-    });
-    // A connection that breaks while idle is replaced by the next call.
-    pool.on('error', () => undefined);
+    const pool = await openPool(url);
     try {
       await pool.query(SCHEMA);
     } catch (error) {
       await pool.end();
       throw new Error(
-        `The journal's PostgreSQL can't be used (${text(error)}): check STORE_URL, the server, and that this user may create a table.`,
+        `The journal's PostgreSQL can't be used (${postgresReason(error)}): check STORE_URL, the server, and that this user may create a table.`,
         { cause: error },
       );
     }
@@ -163,15 +153,9 @@ export class PostgresJournal implements Journal {
     } catch (error) {
       throw new CloudTasksError(
         'UNAVAILABLE',
-        `The journal's PostgreSQL failed (${text(error)}).`,
+        `The journal's PostgreSQL failed (${postgresReason(error)}).`,
         { cause: error },
       );
     }
   }
-}
-
-/** Of several addresses that were tried, the error has no message of its own. */
-function text(error: unknown): string {
-  const { message, code } = (error ?? {}) as { message?: string; code?: string };
-  return (message || code || 'unknown error').replace(/[^\x20-\x7e]+/g, '?').slice(0, 300);
 }

@@ -1,18 +1,15 @@
 /** The journal in an SQLite file, which the processes of one machine may share. */
-import { closeSync, openSync } from 'node:fs';
-import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { CloudTasksError } from '../engine/errors.js';
 import type { Clock } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
 import type { Claim, Journal, JournalEntry, Note } from '../journal.js';
-import { makeFolder } from '../make-folder.js';
+import { databaseReason, MOST_PATIENCE_MS, openOwnDatabase } from '../own-database.js';
 
 /** "nctj": tells our files from other SQLite databases. */
 const APPLICATION_ID = 0x6e63746a;
 
 const SCHEMA = `
-  PRAGMA application_id = ${APPLICATION_ID};
   CREATE TABLE IF NOT EXISTS entry (
     key TEXT PRIMARY KEY,
     fence INTEGER NOT NULL,
@@ -22,9 +19,7 @@ const SCHEMA = `
   CREATE INDEX IF NOT EXISTS entry_until ON entry (until);
 `;
 
-/** Another process has the file for the length of its commit: a few milliseconds. */
 const BUSY = 5;
-const MOST_PATIENCE_MS = 5000;
 
 interface Write {
   readonly apply: () => unknown;
@@ -55,19 +50,13 @@ export class SqliteJournal implements Journal {
   static open(file: string, clock: Clock): SqliteJournal {
     let db: DatabaseSync | undefined;
     try {
-      makeFolder(dirname(file));
-      makeFile(file);
-      // While it starts there is nothing else to do than wait for another process.
-      db = new DatabaseSync(file, { timeout: MOST_PATIENCE_MS });
-      checkOwner(db, file);
-      db.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA fullfsync = ON');
-      db.exec(`BEGIN IMMEDIATE; ${SCHEMA}; COMMIT`);
+      db = openOwnDatabase(file, { applicationId: APPLICATION_ID, schema: SCHEMA });
       db.exec('PRAGMA busy_timeout = 0');
       return new SqliteJournal(db, clock);
     } catch (error) {
       db?.close();
       throw new Error(
-        `The journal ${file} can't be used (${reason(error)}): make its folder writable for this user, or choose another store (STORE_URL).`,
+        `The journal ${file} can't be used (${databaseReason(error)}): make its folder writable for this user, or choose another store (STORE_URL).`,
         { cause: error },
       );
     }
@@ -205,36 +194,17 @@ function statements(db: DatabaseSync) {
   };
 }
 
-/** Not opened where it is there: closing it would end the locks that this process has on it. */
-function makeFile(file: string): void {
-  try {
-    closeSync(openSync(file, 'wx', 0o600));
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
-  }
-}
-
-function checkOwner(db: DatabaseSync, file: string): void {
-  const owner = db.prepare('PRAGMA application_id').get()?.['application_id'];
-  const tables = db.prepare('SELECT count(*) AS tables FROM sqlite_schema').get()?.['tables'];
-  if (owner !== APPLICATION_ID && !(owner === 0 && tables === 0)) {
-    throw new Error(`${file} is a database of another application`);
-  }
-}
-
 function errcode(error: unknown): number {
   const code = (error as { errcode?: unknown } | undefined)?.errcode;
   return typeof code === 'number' ? code & 0xff : 0;
 }
 
 function unavailable(cause: unknown): CloudTasksError {
-  return new CloudTasksError('UNAVAILABLE', `The journal can't be used (${reason(cause)}).`, {
-    cause,
-  });
-}
-
-/** Parts of a damaged file can show up in SQLite's own words. */
-function reason(error: unknown): string {
-  const { message = String(error) } = (error ?? {}) as { message?: string };
-  return message.replace(/[^\x20-\x7e]+/g, '?');
+  return new CloudTasksError(
+    'UNAVAILABLE',
+    `The journal can't be used (${databaseReason(cause)}).`,
+    {
+      cause,
+    },
+  );
 }
