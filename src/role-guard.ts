@@ -1,12 +1,17 @@
 /** Answers 404 for what this process's role doesn't serve: every role mounts every route, since `.delay` needs their paths. */
-import type { CanActivate, ExecutionContext, Type } from '@nestjs/common';
+import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { Injectable, NotFoundException } from '@nestjs/common';
-import { GUARDS_METADATA, PATH_METADATA } from '@nestjs/common/constants.js';
+import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import type { IncomingMessage } from 'node:http';
 import { TaskGuard } from './modules/auth/task-guard.js';
 import { ProducerGuard } from './modules/producer/producer-guard.js';
+import { CallbackController } from './modules/relay/callback.controller.js';
+import { RelayController } from './modules/relay/relay.controller.js';
 import type { Role } from './setting-role.js';
 import { servesProducers } from './setting-role.js';
+
+/** What a relay does: the calls, and telling how they ended. */
+const RELAY: readonly unknown[] = [RelayController, CallbackController];
 
 @Injectable()
 export class RoleGuard implements CanActivate {
@@ -26,14 +31,10 @@ export class RoleGuard implements CanActivate {
     const guards = [...guardsOf(controller), ...guardsOf(context.getHandler())];
     if (guards.includes(ProducerGuard)) return servesProducers(this.role);
     if (!guards.includes(TaskGuard)) return true;
-    return this.role === 'worker' || (this.role === 'relay' && isRelay(controller));
+    return this.role === 'worker' || (this.role === 'relay' && RELAY.includes(controller));
   }
 }
 
 function guardsOf(target: object): readonly unknown[] {
   return (Reflect.getMetadata(GUARDS_METADATA, target) as readonly unknown[] | undefined) ?? [];
-}
-
-function isRelay(controller: Type): boolean {
-  return Reflect.getMetadata(PATH_METADATA, controller) === 'relay';
 }

@@ -25,6 +25,7 @@ export class HomeController {
           'Mails that were kept instead of sent, where there is no SMTP_URL. Only for this machine.',
         'GET /healthz': 'Whether the process lives.',
         'GET /readyz': 'Whether the process should be sent work.',
+        'GET /_ah/warmup': "Says that an instance is ready: App Engine asks, as at /_ah/start and /_ah/stop.",
       },
     };
   }
