@@ -16,6 +16,8 @@ import type { OutboundOptions } from './modules/outbound/outbound-options.js';
 import { OutboundModule } from './modules/outbound/outbound.module.js';
 import { ProducerModule } from './modules/producer/producer.module.js';
 import type { ProducerOptions } from './modules/producer/producer-options.js';
+import { RelayEndpointsModule, RelayModule } from './modules/relay/relay.module.js';
+import type { RelayModuleOptions } from './modules/relay/relay-options.js';
 import { TasksModule } from './modules/tasks/tasks.module.js';
 import type { TasksModuleOptions } from './modules/tasks/module-options.js';
 import { RoleGuard } from './role-guard.js';
@@ -28,6 +30,8 @@ const requests = new AsyncLocalStorage<IncomingMessage>();
     TasksModule.forRootAsync({ inject: [settings.KEY], useFactory: tasksOptions }),
     OutboundModule.forRootAsync({ inject: [settings.KEY], useFactory: outboundOptions }),
     ProducerModule.forRootAsync({ inject: [settings.KEY], useFactory: producerOptions }),
+    RelayModule.forRootAsync({ inject: [settings.KEY], useFactory: relayOptions }),
+    RelayEndpointsModule,
     JobsModule.forRootAsync({ inject: [settings.KEY], useFactory: ({ jobs }: Settings) => jobs }),
     HealthModule,
   ],
@@ -105,6 +109,10 @@ function outboundOptions(app: Settings): OutboundOptions {
     ownAudiences: audiences.filter((audience) => audience !== undefined),
     ...(app.outboundFile === undefined ? {} : { file: app.outboundFile }),
   };
+}
+
+function relayOptions({ relay, serviceUrl }: Settings): RelayModuleOptions {
+  return { ...relay, publicUrl: serviceUrl };
 }
 
 async function producerOptions(app: Settings): Promise<ProducerOptions> {

@@ -15,6 +15,8 @@ import type { PayloadStoreSetting } from './setting-payloads.js';
 import { readPayloadStore } from './setting-payloads.js';
 import type { ProducerSettings } from './setting-producer.js';
 import { readProducer } from './setting-producer.js';
+import type { RelaySettings } from './setting-relay.js';
+import { readRelay } from './setting-relay.js';
 import type { NoProducers, Role } from './setting-role.js';
 import { ROLES, servesProducers } from './setting-role.js';
 import { readStoreUrl, STORE_URL_EXPECTED } from './store-url.js';
@@ -44,6 +46,7 @@ export interface Settings {
   /** Where bodies go that are too large for a task; absent, they are refused. */
   readonly payloadStore?: PayloadStoreSetting;
   readonly external: ExternalSettings;
+  readonly relay: RelaySettings;
   readonly jobs: JobsSettings;
   /** Rules for outbound calls besides those origins. */
   readonly outboundFile?: string;
@@ -115,13 +118,14 @@ export function readSettings(variables: Variables): Settings {
   });
   checkAudiences(env, [serviceUrl, auth.audience]);
   const payloadStore = readPayloadStore(env, isShared(backend, variables));
+  const projectId = readProject(env, embedded);
   return {
     host,
     port,
     backend,
     producer,
     role,
-    projectId: readProject(env, embedded),
+    projectId,
     location:
       env.matching('LOCATION', /^[a-z0-9-]{1,63}$/, "a region such as 'us-central1'") ??
       'us-central1',
@@ -142,6 +146,7 @@ export function readSettings(variables: Variables): Settings {
       serviceAccount: env.account('EXTERNAL_SERVICE_ACCOUNT') ?? serviceAccount,
     },
     ...existingFile(env, 'OUTBOUND_FILE', 'outboundFile'),
+    relay: readRelay(env, { projectId, platform: platformOf(variables) }),
     jobs: readJobs(env, {
       dataDir: backend.kind === 'embedded' ? backend.dataDir : undefined,
       host,

@@ -3,7 +3,9 @@ import { printable } from './printable.js';
 import type { SettingName, Variables } from './setting-names.js';
 import { SettingsError } from './setting-names.js';
 
-const SECRET: readonly SettingName[] = ['ENGINE_SECRET', 'ENVELOPE_SECRET'];
+const SECRET: readonly SettingName[] = [
+  ...(['ENGINE_SECRET', 'ENVELOPE_SECRET', 'CALLBACK_SECRET', 'SERVICE_CALLER_SECRET'] as const),
+];
 
 const ACCOUNT = /^[\x21-\x2b\x2d-\x3f\x41-\x7e]+@[\x21-\x2b\x2d-\x3f\x41-\x7e]+$/;
 const ACCOUNT_EXPECTED = "an address such as 'tasks@my-project.iam.gserviceaccount.com'";

@@ -51,6 +51,20 @@ export type {
   TaskOutcome,
 } from './modules/tasks/hooks/task-hook.js';
 
+// The relay.
+export { RelayEndpointsModule, RelayModule } from './modules/relay/relay.module.js';
+export type { RelayModuleOptions } from './modules/relay/relay-options.js';
+export type { RelayCredentials } from './modules/relay/id-tokens.js';
+export { Relay } from './modules/relay/relay.js';
+export type { RelayRef, RelayRequest } from './modules/relay/relay.js';
+export type { OnCallerGone, RelayRetry } from './modules/relay/relay-call.js';
+export type { RelayRecord, RelayState } from './modules/relay/relay-status.js';
+export type { RecordedAnswer } from './modules/relay/recorded-answer.js';
+export type { CallbackEvent } from './modules/relay/callback-event.js';
+export type { LoopbackCalls, OutboundRule } from './outbound/outbound-rule.js';
+export { verifyWebhook } from './webhook-signature.js';
+export type { WebhookHeaders, WebhookRules } from './webhook-signature.js';
+
 // Dead letters.
 export { DeadLetters } from './modules/dead-letters/dead-letters.js';
 export type {

@@ -38,22 +38,20 @@ export const SETTING_NAMES = [
     'QUEUES_FILE',
   ],
   ...['STORE_URL', 'PAYLOAD_STORE', 'SMTP_URL', 'MAIL_FROM'],
+  ...['RELAY_MAX_INFLIGHT', 'RELAY_SERVICE_ACCOUNT', 'CALLBACK_SECRET'],
+  ...['SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
 ] as const;
 export type SettingName = (typeof SETTING_NAMES)[number];
 
 /** Settings of the whole design that this version would ignore without a word. */
-export const NOT_YET = [
-  ...['RELAY_SERVICE_ACCOUNT', 'RELAY_MAX_INFLIGHT'],
-  ...['SYNC_SOURCE_URL', 'WEBHOOK_SECRET', 'CALLBACK_SECRET'],
-  ...['SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
-] as const;
+export const NOT_YET = ['SYNC_SOURCE_URL', 'WEBHOOK_SECRET'] as const;
 
 /** Names that platforms and people's shells set for reasons of their own. */
 const OTHERS = /^(?:GOOGLE_|GCLOUD_|GCP_|CLOUD_RUN_|CLOUDSDK_|GAE_|K_|KUBERNETES_|npm_)/i;
 /** What Kubernetes and Docker links set for a neighbour that is called, say, `engine`. */
 const NEIGHBOUR = /_(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_.*)?)$/;
 const NEIGHBOUR_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
-const OURS = /^(?:TASKS|ENGINE|OIDC|EXTERNAL|PRODUCER|CLOUD_TASKS|APP_ENGINE)_/;
+const OURS = /^(?:TASKS|ENGINE|OIDC|EXTERNAL|PRODUCER|RELAY|CLOUD_TASKS|APP_ENGINE)_/;
 /** Too far from the right name to be found as a slip. */
 const MISTAKEN: Readonly<Record<string, SettingName>> = {
   PROJECT: 'PROJECT_ID',

@@ -65,7 +65,7 @@ test('every endpoint has an example, but the second names', () => {
 
 test('the fields are those that the endpoints know', async () => {
   const answers = await Promise.all(
-    ['/add_task_app_engine', '/add_task_external'].map((path) =>
+    ['/add_task_app_engine', '/add_task_external', '/add_task_relay'].map((path) =>
       app.send('POST', path, '{"?": 1}'),
     ),
   );

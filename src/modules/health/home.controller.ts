@@ -16,16 +16,23 @@ export class HomeController {
         'POST /do_external_task': 'Another name of /add_task_external.',
         'POST /emails':
           'Enqueues a mail. JSON: to, subject, one of body, html and template, and optionally data, options.',
+        'POST /add_task_relay':
+          'Creates a task that the relay carries out: a call of up to 24 hours, made once. JSON: url, and optionally method, headers, payload or payloadBase64, contentType, timeout, callbackUrl, idempotencyKey, onCallerGone, retry, queue, taskId, countdown or scheduleTime, dispatchDeadline, maxAttempts.',
+        'GET /relay/:id': 'What became of a relayed call.',
+        'DELETE /relay/:id': 'Cancels a relayed call.',
         'GET /task_status/:queue/:id':
           'What became of a task: scheduled, running, succeeded, failed or dead-lettered.',
         'POST /tasks/example': 'Logs its payload. Only for verified tasks.',
+        'POST /relay': 'Makes the call that a task asks for. Only for verified tasks.',
+        'POST /relay/callback': 'Delivers a signed callback. Only for verified tasks.',
         'POST /event-display': 'Logs and echoes its body, of any type. Only for verified tasks.',
         'POST /tasks/send-email': 'Sends a mail, once. Only for verified tasks.',
         'GET /mailbox':
           'Mails that were kept instead of sent, where there is no SMTP_URL. Only for this machine.',
         'GET /healthz': 'Whether the process lives.',
         'GET /readyz': 'Whether the process should be sent work.',
-        'GET /_ah/warmup': "Says that an instance is ready: App Engine asks, as at /_ah/start and /_ah/stop.",
+        'GET /_ah/warmup':
+          'Says that an instance is ready: App Engine asks, as at /_ah/start and /_ah/stop.',
       },
     };
   }

@@ -105,6 +105,8 @@ function withKey(Auth: typeof GoogleAuth, json: string): GoogleAuth {
 /** A code or a status says enough, and never quotes a token or a key. */
 function codeOf(error: unknown): string {
   const { code, status, name } = (error ?? {}) as Record<'code' | 'status' | 'name', unknown>;
-  const found = [code, status, name].find((each) => ['string', 'number'].includes(typeof each));
-  return String(found ?? 'error');
+  for (const each of [code, status, name]) {
+    if (typeof each === 'string' || typeof each === 'number') return String(each);
+  }
+  return 'error';
 }

@@ -5,7 +5,8 @@ import { DAY, SECOND } from '../../engine/time.js';
 import { invalidArgument } from '../../engine/errors.js';
 import type { OutboundMethod } from '../../outbound/outbound-client.js';
 import { printable } from '../../printable.js';
-import { Fields, unexpected } from '../producer/fields.js';
+import type { Fields } from '../producer/fields.js';
+import { unexpected } from '../producer/fields.js';
 import { describeJson } from '../producer/json-object.js';
 import { contentOf } from './relay-content.js';
 
@@ -74,11 +75,12 @@ export function readRelayCall(fields: Fields): RelayCall {
   if (named !== undefined && fields.json('contentType') !== undefined) {
     throw invalidArgument(`contentType: '${named}' is among the headers too.`, 'contentType');
   }
-  const isTyped = named !== undefined || content.type === undefined;
+  const { type } = content;
   return {
     url,
     method,
-    headers: isTyped ? headers : { ...headers, 'Content-Type': content.type ?? '' },
+    headers:
+      named !== undefined || type === undefined ? headers : { ...headers, 'Content-Type': type },
     body: content.body,
     timeout: readTimeout(fields),
     callbackUrl: fields.string('callbackUrl', "a URL such as 'https://example.com/relayed'"),

@@ -2,7 +2,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { Duration, Instant } from '../../engine/time.js';
-import { DAY } from '../../engine/time.js';
+import { DAY, SECOND } from '../../engine/time.js';
 import type { Journal } from '../../journal.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { DeadReason } from '../dead-letters/dead-letter.js';
@@ -11,6 +11,8 @@ import type { RecordedAnswer } from './recorded-answer.js';
 
 /** As long as a task, and so a dead letter of it, may exist. */
 const TASK_AGE: Duration = 31 * DAY;
+/** More than two writes take. */
+const MOMENT: Duration = 10 * SECOND;
 
 /** How a call ended, as JSON in the journal: the outcome of its key. */
 export interface EndedRelay {
@@ -118,9 +120,29 @@ export class RelayRecords {
     }
   }
 
-  /** Ends a run, whoever is at it: they find out when they renew their lease or record an outcome. */
-  async overrule(id: string, redrive: number, ended: EndedRelay, keep: Duration): Promise<void> {
-    await this.note(this.runKey(id, redrive), ended, keep);
+  /**
+   * Ends a run, whoever is at it: they find out when they renew their lease or record an outcome.
+   *
+   * @returns how it had ended before; undefined where it hadn't, and this is how it has ended
+   */
+  async endUnlessEnded(
+    id: string,
+    redrive: number,
+    ended: EndedRelay,
+    keep: Duration,
+  ): Promise<EndedRelay | undefined> {
+    const { journal } = this;
+    if (!journal) return undefined;
+    const key = this.runKey(id, redrive);
+    const outcome = JSON.stringify(ended);
+    const claim = await journal.claim(key, MOMENT);
+    if (claim.state === 'done') return readEnded(claim.outcome);
+    if (claim.state === 'claimed') {
+      if (await journal.complete(key, claim.fence, outcome, keep)) return undefined;
+      return this.endUnlessEnded(id, redrive, ended, keep);
+    }
+    await journal.note([{ key, outcome, ttl: keep }]);
+    return undefined;
   }
 
   private async note(key: string, content: object, ttl: Duration): Promise<void> {

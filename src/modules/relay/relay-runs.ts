@@ -72,10 +72,7 @@ export class RelayRuns {
   async run(run: RelayRun, gone: AbortSignal): Promise<EndedRelay> {
     const { records } = this.services;
     const key = records.runKey(run.id, run.redrive);
-    let flight = this.flights.get(key);
-    if (!flight) {
-      flight = this.begin(key, run);
-    }
+    const flight = this.flights.get(key) ?? this.begin(key, run);
     const ended = await flight.wait(gone);
     if (ended.fingerprint !== fingerprintOf(run.call)) {
       throw new GivenUp('refused', 'Another call was made under this idempotencyKey.');
@@ -201,7 +198,8 @@ export class RelayRuns {
     return upstream.make({ call, id, attempt, deadline, trace, signal }, () => clock.now());
   }
 
-  private tell({ id, call }: RelayRun, { state, reason, answer, attempts, message }: EndedRelay) {
+  private tell({ id, call }: RelayRun, ended: EndedRelay): void {
+    const { state, reason = '', answer, attempts, message = '' } = ended;
     const { origin } = URL.parse(call.url) ?? { origin: 'nowhere' };
     const what = `${call.method} ${printable(origin)} (${id.slice(0, 12)})`;
     const how = answer ? `${answer.status}, ${answer.bytes} bytes` : 'no answer';

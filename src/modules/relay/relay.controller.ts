@@ -30,7 +30,7 @@ export interface RelayAnswer {
   readonly status?: number;
 }
 
-@TaskController('')
+@TaskController('relay')
 export class RelayController {
   constructor(
     private readonly runs: RelayRuns,
@@ -41,7 +41,7 @@ export class RelayController {
   ) {}
 
   /** When a call is given up is for the relay to say: an attempt that found no room was none. */
-  @Task('relay', { maxAttempts: -1 })
+  @Task('', { maxAttempts: -1 })
   async relay(@Body() _body: unknown, @TaskInfo() task: TaskContext): Promise<RelayAnswer> {
     const source = sourceOf(task);
     if (!source) throw new Error('The relay runs for tasks only.');

@@ -5,7 +5,7 @@ import type {
   DynamicModule,
   OnModuleDestroy,
 } from '@nestjs/common';
-import { ConfigurableModuleBuilder, Module } from '@nestjs/common';
+import { ConfigurableModuleBuilder, Global, Module } from '@nestjs/common';
 import type { Clock } from '../../engine/ports.js';
 import { SECOND } from '../../engine/time.js';
 import { OutboundClient } from '../../outbound/outbound-client.js';
@@ -21,11 +21,13 @@ import { CallbackController } from './callback.controller.js';
 import { Callbacks } from './callbacks.js';
 import { IdTokens } from './id-tokens.js';
 import { Relay } from './relay.js';
+import { RelayEndpointsController } from './relay-endpoints.controller.js';
 import { RelayController } from './relay.controller.js';
 import type { RelayModuleOptions } from './relay-options.js';
 import { RelaySettings } from './relay-options.js';
 import { RelayRecords } from './relay-records.js';
 import { RelayRuns } from './relay-runs.js';
+import { RelayStatuses } from './relay-status.js';
 import { UpstreamCalls } from './upstream-calls.js';
 
 /** App Engine kills an instance 2 s after it asked it to end, Cloud Run 10 s. */
@@ -35,6 +37,8 @@ const GRACE = 4 * SECOND;
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
   new ConfigurableModuleBuilder<RelayModuleOptions>().setClassMethodName('forRoot').build();
 
+/** Other modules inject `Relay`. */
+@Global()
 @Module({
   controllers: [RelayController, CallbackController],
   providers: [
@@ -44,6 +48,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
       useFactory: (options: RelayModuleOptions) => new RelaySettings(options),
     },
     RelayRecords,
+    RelayStatuses,
     Relay,
     {
       provide: IdTokens,
@@ -82,7 +87,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
       },
     },
   ],
-  exports: [Relay],
+  exports: [Relay, RelayStatuses],
 })
 export class RelayModule
   extends ConfigurableModuleClass
@@ -121,3 +126,7 @@ export class RelayModule
     await this.ending;
   }
 }
+
+/** The endpoints for callers, beside a `RelayModule` and the `ProducerModule`, which lets them in. */
+@Module({ controllers: [RelayEndpointsController] })
+export class RelayEndpointsModule {}

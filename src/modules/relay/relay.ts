@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import type { DurationText } from '../../duration.js';
 import type { CloudTasksApi, Task } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
-import { shortId, taskName } from '../../engine/resource-name.js';
+import { shortId } from '../../engine/resource-name.js';
 import type { Duration } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
 import { OutboundPolicy } from '../../outbound/outbound-policy.js';
@@ -22,9 +22,11 @@ import { mergeOptions, readTaskOptions } from '../tasks/task-options.js';
 import type { TaskRef } from '../tasks/tasks.js';
 import type { OnCallerGone, RelayCall, RelayRetry } from './relay-call.js';
 import { readRelayCall, RELAY_FIELDS } from './relay-call.js';
-import { DEADLINE_ROOM, fittingDeadline } from './relay-budget.js';
+import { fittingDeadline } from './relay-budget.js';
 import { RelaySettings } from './relay-options.js';
 import { digest, idOfKey, RelayRecords } from './relay-records.js';
+import type { RelayRecord } from './relay-status.js';
+import { RelayStatuses } from './relay-status.js';
 import { fingerprintOf, relayTaskBody } from './relay-task.js';
 
 /** A call for the relay to make. */
@@ -99,6 +101,7 @@ export class Relay {
     private readonly routes: HandlerRoutes,
     private readonly target: HandlerTarget,
     private readonly sender: TaskSender,
+    private readonly statuses: RelayStatuses,
   ) {}
 
   /**
@@ -114,6 +117,25 @@ export class Relay {
     const { id, task, queue } = await this.create(fields, options, {});
     const scheduleTime = new Date(task.scheduleTime / MILLISECOND);
     return { id, name: task.name, queue, taskId: shortId(task.name), scheduleTime };
+  }
+
+  /**
+   * What has become of a call.
+   *
+   * @param id of `call`
+   * @throws CloudTasksError NOT_FOUND for a call that never was, or that ended too long ago
+   */
+  status(id: string): Promise<RelayRecord> {
+    return this.statuses.of(id);
+  }
+
+  /**
+   * Ends a call that waits or is under way.
+   *
+   * @throws CloudTasksError NOT_FOUND as `status`, FAILED_PRECONDITION when it has ended already
+   */
+  cancel(id: string): Promise<RelayRecord> {
+    return this.statuses.cancel(id);
   }
 
   /** @throws CloudTasksError */
@@ -231,7 +253,7 @@ function requestText({ payload, contentType, ...rest }: RelayRequest): string {
   }
   try {
     return JSON.stringify({ ...rest, contentType, payload });
-  } catch (cause) {
+  } catch {
     throw invalidArgument('payload: expected what JSON can say.', 'payload');
   }
 }

@@ -88,6 +88,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
     TaskStatuses,
     HandlerTarget,
     TaskSender,
+    ExistingTasks,
     DelayedCalls,
     TaskProducer,
   ],

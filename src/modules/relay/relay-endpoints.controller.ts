@@ -1,0 +1,123 @@
+/** What callers reach of the relay: ask for a call, see what became of it, cancel it. */
+import {
+  All,
+  Controller,
+  Delete,
+  Get,
+  HttpCode,
+  Inject,
+  Param,
+  Post,
+  Req,
+  Res,
+  UseGuards,
+} from '@nestjs/common';
+import type { Request, Response } from 'express';
+import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
+import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
+import type { Clock } from '../../engine/ports.js';
+import { MILLISECOND } from '../../engine/time.js';
+import { printable } from '../../printable.js';
+import { CLOCK, CLOUD_TASKS } from '../cloud-tasks/queue-backend.js';
+import { IdempotencyKeys } from '../journal/idempotency-keys.js';
+import type { EnqueuedTask } from '../producer/enqueued-task.js';
+import { inOurWords, shown } from '../producer/enqueued-task.js';
+import { Fields } from '../producer/fields.js';
+import { refuseMethod } from '../producer/post-only.js';
+import { callerName, checkRelay, ownerOf } from '../producer/producer-caller.js';
+import { ProducerGuard } from '../producer/producer-guard.js';
+import { readJsonText } from '../producer/request-body.js';
+import { readQueue, readScheduleTime, readTaskId } from '../producer/task-fields.js';
+import type { TaskOptions } from '../tasks/task-options.js';
+import { Relay } from './relay.js';
+import { RELAY_FIELDS } from './relay-call.js';
+import { RELAY_ID } from './relay-records.js';
+import type { RelayRecord } from './relay-status.js';
+import { RelayStatuses } from './relay-status.js';
+
+const OPTIONS = [
+  ...['queue', 'taskId', 'countdown', 'scheduleTime', 'dispatchDeadline', 'maxAttempts'],
+];
+
+export interface EnqueuedRelay extends EnqueuedTask {
+  /** By which `GET /relay/:id` finds the call. */
+  readonly id: string;
+}
+
+@Controller()
+@UseGuards(ProducerGuard)
+export class RelayEndpointsController {
+  constructor(
+    private readonly relay: Relay,
+    private readonly statuses: RelayStatuses,
+    private readonly keys: IdempotencyKeys,
+    @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  @Post('add_task_relay')
+  @HttpCode(202)
+  async add(@Req() request: Request): Promise<EnqueuedRelay> {
+    const text = await readJsonText(request);
+    const asked = { caller: callerName(request), content: `${request.path}\n${text}` };
+    return this.keys.answer(request, asked, async (ownId) => {
+      const fields = new Fields(text, [...RELAY_FIELDS, ...OPTIONS]);
+      const options = readOptions(fields, this.clock);
+      const check = (queue: string) => checkRelay(request, queue);
+      const by = { owner: ownerOf(request).name, ownId, check };
+      try {
+        const { id, task, queue } = await this.relay.create(fields, options, by);
+        return { id, ...shown(task, queue) };
+      } catch (error) {
+        throw inOurWords(error);
+      }
+    });
+  }
+
+  @All('add_task_relay')
+  refuseMethod(@Req() request: Request, @Res({ passthrough: true }) response: Response): never {
+    return refuseMethod(request, response);
+  }
+
+  @Get('relay/:id')
+  async read(@Req() request: Request, @Param('id') id: string): Promise<RelayRecord> {
+    await this.checkOwner(request, id);
+    return this.statuses.of(id);
+  }
+
+  @Delete('relay/:id')
+  async cancel(@Req() request: Request, @Param('id') id: string): Promise<RelayRecord> {
+    await this.checkOwner(request, id);
+    return this.statuses.cancel(id);
+  }
+
+  /** Whoever may not see a call doesn't learn either that there is one. */
+  private async checkOwner(request: Request, id: string): Promise<void> {
+    if (!RELAY_ID.test(id)) {
+      const expected = 'the id of a relayed call, 64 lower-case hexadecimal digits';
+      throw invalidArgument(`id: expected ${expected}, got '${printable(id)}'.`, 'id');
+    }
+    const { name, isScoped } = ownerOf(request);
+    if (!isScoped || (await this.statuses.ownerOf(id)) === name) return;
+    throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
+  }
+}
+
+function readOptions(fields: Fields, clock: Clock): TaskOptions {
+  const taskId = readTaskId(fields);
+  const queue = fields.json('queue') === undefined ? undefined : readQueue(fields, '');
+  const at = readScheduleTime(fields, clock.now());
+  const json = (name: string): unknown => {
+    const text = fields.json(name);
+    return text === undefined ? undefined : JSON.parse(text);
+  };
+  // What isn't right of these is said by whoever reads the options of code.
+  return {
+    dispatchDeadline: json('dispatchDeadline') as TaskOptions['dispatchDeadline'],
+    maxAttempts: json('maxAttempts') as number,
+    queue,
+    ...(taskId === undefined ? {} : { taskId }),
+    // Whole milliseconds, and never earlier than asked.
+    ...(at === undefined ? {} : { scheduleTime: new Date(Math.ceil(at / MILLISECOND)) }),
+  };
+}

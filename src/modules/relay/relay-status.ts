@@ -1,0 +1,161 @@
+/** Tells what has become of a relayed call, and cancels it. */
+import { Inject, Injectable } from '@nestjs/common';
+import { CloudTasksError } from '../../engine/errors.js';
+import type { Clock } from '../../engine/ports.js';
+import type { Instant } from '../../engine/time.js';
+import { MILLISECOND } from '../../engine/time.js';
+import { CLOCK } from '../cloud-tasks/queue-backend.js';
+import { ExistingTasks } from '../tasks/calls/existing-tasks.js';
+import type { TaskStatus } from '../tasks/attempts/task-statuses.js';
+import { TaskStatuses } from '../tasks/attempts/task-statuses.js';
+import { RelaySettings } from './relay-options.js';
+import type { EndedRelay, FoundRelay } from './relay-records.js';
+import { RelayRecords } from './relay-records.js';
+import { RelayRuns } from './relay-runs.js';
+
+/**
+ * `accepted`: its task waits, for its first attempt or another one. `started`: an instance is at it.
+ * `done`: the target has answered well. `reported`: and its callback is on its way. `dead`: given up,
+ * a dead letter has the task. `cancelled`.
+ */
+export type RelayState = 'accepted' | 'started' | 'done' | 'reported' | 'dead' | 'cancelled';
+
+/** What is known of a call; what isn't is left out. */
+export interface RelayRecord {
+  readonly id: string;
+  readonly state: RelayState;
+  /** Calls that were begun. */
+  readonly attempts: number;
+  readonly startedAt?: Date;
+  readonly endedAt?: Date;
+  /** While it is `started`: which instance is at it, and until when nobody else may be. */
+  readonly instance?: string;
+  readonly leaseUntil?: Date;
+  /** When the next attempt is due. */
+  readonly scheduleTime?: Date;
+  /** Of a dead letter. */
+  readonly reason?: string;
+  readonly message?: string;
+  /** What the target answered last. */
+  readonly answer?: EndedRelay['answer'];
+}
+
+@Injectable()
+export class RelayStatuses {
+  constructor(
+    private readonly records: RelayRecords,
+    private readonly runs: RelayRuns,
+    private readonly tasks: TaskStatuses,
+    private readonly existing: ExistingTasks,
+    private readonly settings: RelaySettings,
+    @Inject(CLOCK) private readonly clock: Clock,
+  ) {}
+
+  /** Who asked for it, where that wasn't the app's own code. */
+  async ownerOf(id: string): Promise<string | undefined> {
+    return (await this.records.asked(id))?.owner;
+  }
+
+  /** @throws CloudTasksError NOT_FOUND for a call that never was, or that ended too long ago */
+  async of(id: string): Promise<RelayRecord> {
+    const found = await this.records.find(id);
+    if (found?.kind === 'running') return running(id, found);
+    const waiting = await this.waiting(id);
+    if (!found) {
+      if (waiting) return accepted(id, waiting);
+      throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
+    }
+    const { ended, redrive } = found;
+    // Redriven, and not begun again.
+    if (ended.state === 'dead' && waiting?.scheduleTime) return accepted(id, waiting);
+    const isReported = ended.state === 'done' && (await this.records.isReported(id, redrive));
+    return shownEnd(id, ended, isReported);
+  }
+
+  /**
+   * Ends a call wherever it is: waiting in its queue, under way here, or under way elsewhere, where it
+   * is noticed when the lease is renewed.
+   *
+   * @throws CloudTasksError NOT_FOUND as `of`, FAILED_PRECONDITION when it has ended already
+   */
+  async cancel(id: string): Promise<RelayRecord> {
+    const found = await this.records.find(id);
+    const redrive = found?.redrive ?? 0;
+    const ended = await this.runs.cancel(id, redrive);
+    if (ended) return this.checkedEnd(id, ended);
+    if (found?.kind === 'ended') return this.checkedEnd(id, found.ended);
+    const asked = await this.records.asked(id);
+    if (!asked && !found) {
+      throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
+    }
+    const started = await this.records.started(id, redrive);
+    const cancelled: EndedRelay = {
+      state: 'cancelled',
+      message: 'It was cancelled.',
+      attempts: started?.attempts ?? 0,
+      endedAt: this.clock.now(),
+      fingerprint: asked?.fingerprint ?? '',
+    };
+    const before = await this.records.endUnlessEnded(id, redrive, cancelled, this.settings.keep);
+    if (before) return this.checkedEnd(id, before);
+    if (asked?.task !== undefined) await this.existing.cancel(asked.task, '');
+    return shownEnd(id, cancelled, false);
+  }
+
+  private checkedEnd(id: string, ended: EndedRelay): RelayRecord {
+    if (ended.state === 'cancelled') return shownEnd(id, ended, false);
+    throw new CloudTasksError('FAILED_PRECONDITION', `The call has ended: it is ${ended.state}.`, {
+      field: 'id',
+    });
+  }
+
+  private async waiting(id: string): Promise<TaskStatus | undefined> {
+    const asked = await this.records.asked(id);
+    if (asked?.task === undefined) return undefined;
+    try {
+      return await this.tasks.of(asked.task);
+    } catch (error) {
+      if (error instanceof CloudTasksError && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+}
+
+function running(id: string, { running }: Extract<FoundRelay, { kind: 'running' }>): RelayRecord {
+  const { attempts = 0, startedAt, instance, until } = running;
+  return {
+    id,
+    state: 'started',
+    attempts,
+    ...(startedAt === undefined ? {} : { startedAt: date(startedAt) }),
+    ...(instance === undefined ? {} : { instance }),
+    leaseUntil: date(until),
+  };
+}
+
+function accepted(id: string, { attempts, scheduleTime, reason }: TaskStatus): RelayRecord {
+  return {
+    id,
+    state: 'accepted',
+    attempts,
+    ...(scheduleTime === undefined ? {} : { scheduleTime }),
+    ...(reason === undefined ? {} : { message: reason }),
+  };
+}
+
+function shownEnd(id: string, ended: EndedRelay, isReported: boolean): RelayRecord {
+  const { state, attempts, endedAt, reason, message, answer } = ended;
+  return {
+    id,
+    state: isReported ? 'reported' : state,
+    attempts,
+    endedAt: date(endedAt),
+    ...(reason === undefined ? {} : { reason }),
+    ...(message === undefined ? {} : { message }),
+    ...(answer === undefined ? {} : { answer }),
+  };
+}
+
+function date(instant: Instant): Date {
+  return new Date(instant / MILLISECOND);
+}
