@@ -16,15 +16,17 @@ async function answers(app: TestApp): Promise<Record<string, number>> {
     producer: await status('/add_task_app_engine'),
     handler: await status('/tasks/example'),
     event: await status('/event-display'),
+    relay: await status('/relay'),
     health: (await app.send('GET', '/healthz')).status,
+    warmup: (await app.send('GET', '/_ah/warmup')).status,
   };
 }
 
 test.each([
-  ['all', { producer: 202, handler: 401, event: 401, health: 200 }],
-  ['api', { producer: 202, handler: 404, event: 404, health: 200 }],
-  ['worker', { producer: 404, handler: 401, event: 401, health: 200 }],
-  ['relay', { producer: 404, handler: 404, event: 404, health: 200 }],
+  ['all', { producer: 202, handler: 401, event: 401, relay: 401, health: 200, warmup: 200 }],
+  ['api', { producer: 202, handler: 404, event: 404, relay: 404, health: 200, warmup: 200 }],
+  ['worker', { producer: 404, handler: 401, event: 401, relay: 401, health: 200, warmup: 200 }],
+  ['relay', { producer: 404, handler: 404, event: 404, relay: 401, health: 200, warmup: 200 }],
 ])('role %s', async (role, expected) => {
   app = await TestApp.start({ ROLE: role });
   expect(await answers(app)).toEqual(expected);

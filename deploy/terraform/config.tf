@@ -28,7 +28,6 @@ locals {
         max_backoff        = try(queue.maxBackoff, queue.retryConfig.maxBackoff, null)
         max_doublings      = try(queue.maxDoublings, queue.retryConfig.maxDoublings, null)
         sampling_ratio     = try(queue.stackdriverLoggingConfig.samplingRatio, null)
-        routing            = try(queue.appEngineRoutingOverride, null)
         paused             = try(queue.state, "RUNNING") == "PAUSED"
       }
     },
@@ -42,7 +41,6 @@ locals {
         max_backoff               = try(row.config.max_backoff, null)
         max_doublings             = try(row.config.max_doublings, null)
         sampling_ratio            = null
-        routing                   = null
         paused                    = false
       } if row.type == "cloud_tasks_queue"
     },

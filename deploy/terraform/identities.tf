@@ -7,6 +7,7 @@ resource "google_service_account" "account" {
     tasks    = "Calls the worker's handlers: its tokens are those of tasks and schedules"
     external = "Calls other people's URLs from tasks: its tokens open nothing here"
     relay    = "Calls what the relay is asked to call; the worker borrows it"
+    build    = "Builds the image, as deploy/cloudbuild.yaml says"
   }
 
   project      = var.project_id
@@ -68,4 +69,21 @@ resource "google_service_account_iam_member" "relay_tokens" {
   service_account_id = google_service_account.account["relay"].name
   role               = "roles/iam.serviceAccountOpenIdTokenCreator"
   member             = local.member["worker"]
+}
+
+# What a build takes: the source, which Cloud Build keeps in a bucket of its own; a log; the registry.
+resource "google_project_iam_member" "build" {
+  for_each = toset(["roles/storage.objectViewer", "roles/logging.logWriter"])
+
+  project = var.project_id
+  role    = each.value
+  member  = local.member["build"]
+}
+
+resource "google_artifact_registry_repository_iam_member" "build" {
+  project    = var.project_id
+  location   = var.region
+  repository = google_artifact_registry_repository.images.name
+  role       = "roles/artifactregistry.writer"
+  member     = local.member["build"]
 }

@@ -14,7 +14,6 @@ locals {
       max_backoff               = null
       max_doublings             = null
       sampling_ratio            = null
-      routing                   = null
       paused                    = true
     })
   }
@@ -51,18 +50,9 @@ resource "google_cloud_tasks_queue" "queue" {
     }
   }
 
-  dynamic "app_engine_routing_override" {
-    for_each = each.value.routing == null ? [] : [each.value.routing]
-    content {
-      service  = try(app_engine_routing_override.value.service, null)
-      version  = try(app_engine_routing_override.value.version, null)
-      instance = try(app_engine_routing_override.value.instance, null)
-    }
-  }
-
   lifecycle {
-    # Made by `queues apply`.
-    ignore_changes = [http_target]
+    # Made by `queues apply`; App Engine is none of this, so where its tasks go isn't either.
+    ignore_changes = [http_target, app_engine_routing_override]
 
     precondition {
       condition     = length(each.key) <= 100

@@ -19,7 +19,6 @@ locals {
     SERVICE_URL              = local.service_urls["worker"]
     SERVICE_ACCOUNT          = google_service_account.account["tasks"].email
     EXTERNAL_SERVICE_ACCOUNT = google_service_account.account["external"].email
-    ALLOWED_QUEUES           = join(",", sort(keys(local.task_queues)))
   }
 
   settings = {
