@@ -8,6 +8,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { Output, startApp } from '../support/app-process.js';
+import { GoogleServer, METADATA_VARIABLES } from '../support/google-server.js';
 import { installPackedPackage } from '../support/packed-package.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -134,4 +136,46 @@ test('api-and-worker', async () => {
   expect(await post(`${api.url}/reports`, { title: 'October' })).toBe(202);
   await worker.line(/Made October in process \d+/);
   expect(await post(`${worker.url}/tasks/make`, { title: 'forged' })).toBe(401);
+}, 60_000);
+
+test('client', async () => {
+  await build('client');
+  const google = await GoogleServer.start();
+  // As if the metadata server were an issuer of its own: Google's tokens nobody here can make.
+  google.issuer = google.url;
+  const audience = '123-abc.apps.googleusercontent.com';
+  const app = await startApp({
+    DATA_DIR: ':memory:',
+    PRODUCER_AUTH: 'oidc',
+    PRODUCER_AUDIENCE: audience,
+    PRODUCER_ACCOUNTS: google.self,
+    PRODUCER_ISSUER: google.url,
+  });
+  const ask = async (TARGET_AUDIENCE: string) => {
+    const env = { ...METADATA_VARIABLES(google.url), TARGET_URL: app.url, TARGET_AUDIENCE };
+    const cwd = join(folder, 'examples', 'client');
+    const child = spawn(process.execPath, ['dist/main.js', 'from the client'], {
+      cwd,
+      env: { PATH: process.env['PATH'], ...env },
+    });
+    const output = new Output(child.stdout);
+    const errors = new Output(child.stderr);
+    const [code] = (await once(child, 'close')) as [number | null];
+    return { code, lines: [...output.lines, ...errors.lines] };
+  };
+  try {
+    const made = await ask(audience);
+    expect(made.code).toBe(0);
+    expect(made.lines[0]).toBe('202 {');
+    await app.stdout.line(/Received task with payload: from the client/);
+    const refused = await ask('https://somebody-else.example.com');
+    expect(refused.code).toBe(1);
+    expect(refused.lines.join('\n')).toContain('"code": "UNAUTHENTICATED"');
+    for (const token of google.minted.values()) {
+      expect([...made.lines, ...refused.lines, ...app.lines].join('\n')).not.toContain(token);
+    }
+  } finally {
+    await app.kill('SIGTERM');
+    await google.close();
+  }
 }, 60_000);

@@ -24,6 +24,8 @@ export class GoogleServer {
   ];
   readonly buckets = new Map<string, string[]>();
   readonly key = new SigningKey('google-1');
+  /** Of the tokens that it mints. Its own address can be looked up, as any issuer's. */
+  issuer = 'https://accounts.google.com';
   /** Every request's method, path and body. */
   readonly asked: string[] = [];
   /** By the audience that was asked for. */
@@ -61,7 +63,9 @@ export class GoogleServer {
     const url = new URL(request.url ?? '/', this.url);
     this.asked.push(`${request.method ?? ''} ${url.pathname}${url.search} ${body}`.trim());
     if (url.pathname.startsWith('/computeMetadata/')) this.metadata(url, response);
-    else if (url.pathname === '/certs') json(response, 200, { keys: [this.key.jwk] });
+    else if (url.pathname === '/.well-known/openid-configuration') {
+      json(response, 200, { issuer: this.url, jwks_uri: `${this.url}/certs` });
+    } else if (url.pathname === '/certs') json(response, 200, { keys: [this.key.jwk] });
     else if (request.headers.authorization !== `Bearer ${ACCESS_TOKEN}`) {
       json(response, 401, { error: { message: 'Request had invalid credentials.' } });
     } else this.api(url, body, response);
@@ -118,7 +122,7 @@ export class GoogleServer {
   private mint(audience: string, email = this.self): string {
     const now = Math.floor(Date.now() / 1000);
     const token = this.key.sign({
-      iss: 'https://accounts.google.com',
+      iss: this.issuer,
       aud: audience,
       sub: '1234',
       email,
