@@ -85,6 +85,9 @@ const GLOBAL_OBJECT = 'The engine names what it uses, so that these rules can se
 const FETCH =
   'Calls go out through a Pool or Agent of undici: several times as many a second, and their limits and deadlines are ours to set.';
 
+const OUTBOUND =
+  'A call to somebody else is permitted by OutboundPolicy and made by OutboundClient, which judges addresses, headers and redirects. (What the operator names, as an issuer of tokens, modules/auth may ask by itself.)';
+
 const PROCESS = 'Process is there without an import, and only so do the rules on it see its use.';
 
 const ENGINE_GLOBALS = {
@@ -171,6 +174,16 @@ export default [
       'no-restricted-globals': [
         'error',
         { globals: restrict({ fetch: FETCH }), checkGlobalObject: true },
+      ],
+    },
+  },
+  {
+    files: ['src/outbound/**/*.ts', 'src/modules/**/*.ts'],
+    ignores: ['src/modules/auth/**'],
+    rules: {
+      'no-restricted-globals': [
+        'error',
+        { globals: restrict({ fetch: OUTBOUND }), checkGlobalObject: true },
       ],
     },
   },
