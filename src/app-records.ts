@@ -55,6 +55,14 @@ export interface AppRecords {
   save(entity: Entity): Promise<Saved>;
 
   /**
+   * Notes that the source still had what is kept, so that an answer to an earlier question can't
+   * replace it.
+   *
+   * @returns whether that is what is kept
+   */
+  confirm(id: string, etag: string, at: Instant): Promise<boolean>;
+
+  /**
    * Notes that the source has it no more, unless it was fetched later than that was asked.
    *
    * @returns whether it is kept and gone now

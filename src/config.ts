@@ -151,6 +151,7 @@ export function readSettings(variables: Variables): Settings {
       dataDir: backend.kind === 'embedded' ? backend.dataDir : undefined,
       host,
       platform: platformOf(variables),
+      role,
     }),
   };
 }

@@ -1,12 +1,19 @@
-/** Reads the settings of the jobs: where mails go, and from whom. */
+/** Reads the settings of the jobs: where mails go, what is synced, and the database for it. */
 import { join } from 'node:path';
 import type { Environment } from './environment.js';
 import { isLoopback } from './loopback.js';
 import { isMailAddress, MAIL_ADDRESS_EXPECTED } from './mail-address.js';
 import type { Platform } from './platform.js';
+import { isPublicName } from './public-hosts.js';
+import type { Role } from './setting-role.js';
+import { readStoreUrl } from './store-url.js';
 
 export interface JobsSettings {
   readonly mail: MailSettings;
+  /** The app's database: a file, or a server; absent, the jobs that need one fail. */
+  readonly records?: { readonly file: string } | { readonly postgres: string };
+  /** What entities are read from; absent, none are. */
+  readonly sync?: { readonly url: string; readonly loopback: boolean };
 }
 
 export interface MailSettings {
@@ -22,10 +29,40 @@ export interface AboutTheApp {
   readonly dataDir: string | undefined;
   readonly host: string;
   readonly platform: Platform | undefined;
+  readonly role: Role;
 }
 
 export function readJobs(env: Environment, about: AboutTheApp): JobsSettings {
-  return { mail: readMail(env, about) };
+  const database = readDatabase(env, about.dataDir);
+  // A process that runs no jobs needn't reach it.
+  const records = about.role === 'all' || about.role === 'worker' ? database : undefined;
+  const sync = readSyncSource(env, about.dataDir !== undefined);
+  return {
+    mail: readMail(env, about),
+    ...(records ? { records } : {}),
+    ...(sync ? { sync } : {}),
+  };
+}
+
+function readDatabase(env: Environment, dataDir: string | undefined): JobsSettings['records'] {
+  const expected = "a PostgreSQL database such as 'postgres://user@host:5432/database'";
+  const text = env.text('DATABASE_URL');
+  if (text === undefined)
+    return dataDir === undefined ? undefined : { file: inData(dataDir, 'app.sqlite') };
+  const place = readStoreUrl(text);
+  if (place?.kind !== 'postgres') return env.refuse('DATABASE_URL', expected);
+  return { postgres: text };
+}
+
+/** @param loopback whether it may be on this machine */
+function readSyncSource(env: Environment, loopback: boolean): JobsSettings['sync'] {
+  const expected = "a public https address such as 'https://api.example.com/customers'";
+  const url = env.url('SYNC_SOURCE_URL', expected);
+  if (!url) return undefined;
+  const isLocal = loopback && isLoopback(url.hostname);
+  const isPublic = url.protocol === 'https:' && isPublicName(url.hostname);
+  if (!(isLocal || isPublic) || url.search || url.hash) env.refuse('SYNC_SOURCE_URL', expected);
+  return { url: url.href, loopback };
 }
 
 function readMail(env: Environment, { dataDir, host, platform }: AboutTheApp): MailSettings {
@@ -64,5 +101,10 @@ function areDecodable({ username, password }: URL): boolean {
 
 function readMailbox(dataDir: string | undefined): { folder: string } | undefined {
   if (dataDir === undefined) return undefined;
-  return { folder: dataDir === ':memory:' ? dataDir : join(dataDir, 'mailbox') };
+  return { folder: inData(dataDir, 'mailbox') };
+}
+
+/** What keeps no tasks keeps nothing else either. */
+function inData(dataDir: string, name: string): string {
+  return dataDir === ':memory:' ? dataDir : join(dataDir, name);
 }

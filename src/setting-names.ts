@@ -38,13 +38,14 @@ export const SETTING_NAMES = [
     'QUEUES_FILE',
   ],
   ...['STORE_URL', 'PAYLOAD_STORE', 'SMTP_URL', 'MAIL_FROM'],
+  ...['DATABASE_URL', 'SYNC_SOURCE_URL'],
   ...['RELAY_MAX_INFLIGHT', 'RELAY_SERVICE_ACCOUNT', 'CALLBACK_SECRET'],
   ...['SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
 ] as const;
 export type SettingName = (typeof SETTING_NAMES)[number];
 
 /** Settings of the whole design that this version would ignore without a word. */
-export const NOT_YET = ['SYNC_SOURCE_URL', 'WEBHOOK_SECRET'] as const;
+export const NOT_YET = ['WEBHOOK_SECRET'] as const;
 
 /** Names that platforms and people's shells set for reasons of their own. */
 const OTHERS = /^(?:GOOGLE_|GCLOUD_|GCP_|CLOUD_RUN_|CLOUDSDK_|GAE_|K_|KUBERNETES_|npm_)/i;

@@ -54,7 +54,10 @@ test('needs nothing for the embedded engine', () => {
     serviceAccount: 'tasks@local',
     auth: { mode: 'local', accounts: ['tasks@local'] },
     external: { origins: 'loopback', serviceAccount: 'tasks@local' },
-    jobs: { mail: { place: { folder: '.data/mailbox' }, from: 'app@localhost', shown: true } },
+    jobs: {
+      mail: { place: { folder: '.data/mailbox' }, from: 'app@localhost', shown: true },
+      records: { file: '.data/app.sqlite' },
+    },
   });
 });
 
@@ -86,6 +89,8 @@ test('reads every setting', () => {
     PRODUCER_AUTH: 'none',
     SMTP_URL: 'smtps://user:secret@mail.example.com',
     MAIL_FROM: 'app@example.com',
+    DATABASE_URL: 'postgres://user:secret@host/db',
+    SYNC_SOURCE_URL: 'https://api.example.com/customers/',
   });
   expect(settings).toEqual({
     host: 'localhost',
@@ -128,8 +133,18 @@ test('reads every setting', () => {
         from: 'app@example.com',
         shown: true,
       },
+      sync: { url: 'https://api.example.com/customers/', loopback: true },
     },
   });
+});
+
+test('opens the app’s database where jobs run', () => {
+  const postgres = 'postgres://user:secret@host/db';
+  const records = (ROLE: string) => readSettings({ ROLE, DATABASE_URL: postgres }).jobs.records;
+  expect(records('all')).toEqual({ postgres });
+  expect(records('worker')).toEqual({ postgres });
+  expect(records('api')).toBeUndefined();
+  expect(records('relay')).toBeUndefined();
 });
 
 test('believes App Engine’s headers where App Engine is', () => {
@@ -466,7 +481,6 @@ describe('unknown names', () => {
     'NODE_ENV',
     'NODE_OPTIONS',
     'npm_config_engine_strict',
-    'DATABASE_URL',
     'K_SERVICE_',
     'K_REVISION',
     'K_CONFIGURATION',

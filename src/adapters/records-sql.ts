@@ -59,8 +59,7 @@ const SQL = {
         etag = excluded.etag,
         version_kind = excluded.version_kind,
         version = excluded.version,
-        fetched_at = CASE WHEN kept.fetched_at > excluded.fetched_at
-          THEN kept.fetched_at ELSE excluded.fetched_at END,
+        fetched_at = excluded.fetched_at,
         changed_at = CASE WHEN kept.content = excluded.content AND kept.gone_since IS NULL
           THEN kept.changed_at ELSE excluded.changed_at END,
         gone_since = NULL
@@ -70,6 +69,10 @@ const SQL = {
             THEN excluded.version > kept.version
           ELSE excluded.fetched_at >= kept.fetched_at END
       RETURNING changed_at`,
+  confirm: `
+    UPDATE nest_cloud_tasks_entity
+      SET fetched_at = CASE WHEN fetched_at > $3 THEN fetched_at ELSE $3 END
+      WHERE id = $1 AND etag = $2 AND gone_since IS NULL`,
   markGone: `
     UPDATE nest_cloud_tasks_entity
       SET gone_since = coalesce(gone_since, $2), fetched_at = $2
@@ -105,6 +108,10 @@ export class SqlRecords implements AppRecords {
     const [row] = (await this.db.query(SQL.save, [...values, fetchedAt])).rows;
     if (!row) return 'older';
     return Number(row['changed_at']) === fetchedAt ? 'changed' : 'unchanged';
+  }
+
+  async confirm(id: string, etag: string, at: Instant): Promise<boolean> {
+    return (await this.db.query(SQL.confirm, [id, etag, at])).changes > 0;
   }
 
   async markGone(id: string, at: Instant): Promise<boolean> {

@@ -134,6 +134,16 @@ export function describeRecords(name: string, prepare: () => Promise<RecordsUnde
       );
     });
 
+    test('what the source has confirmed isn’t replaced by what it had before', async () => {
+      const id = nextId();
+      await records.save({ id, content: 'new', etag: '"2"', fetchedAt: 10 });
+      expect(await records.confirm(id, '"1"', 30)).toBe(false);
+      expect(await records.confirm(id, '"2"', 30)).toBe(true);
+      expect(await records.confirm(id, '"2"', 25)).toBe(true);
+      expect(await records.save({ id, content: 'old', etag: '"1"', fetchedAt: 20 })).toBe('older');
+      expect(await records.confirm('nobody', '"2"', 30)).toBe(false);
+    });
+
     test('what is gone at the source comes back only by a later look at it', async () => {
       const id = nextId();
       const kept = (): Promise<KeptEntity | undefined> => records.entity(id);

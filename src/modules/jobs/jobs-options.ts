@@ -1,8 +1,14 @@
 /** What whoever mounts the jobs decides. */
 import type { MailPlace } from '../../host/open-mail.js';
+import type { RecordsPlace } from '../../host/open-records.js';
+import type { SyncSourceOptions } from './sync-source.js';
 
 /** Injects `JobsOptions`. */
 export const JOBS_OPTIONS = Symbol('JOBS_OPTIONS');
+/** Injects the app's database, `AppRecords`; null where there is none. */
+export const JOBS_RECORDS = Symbol('JOBS_RECORDS');
+/** Injects the `SyncSource`; null where there is none. */
+export const SYNC_SOURCE = Symbol('SYNC_SOURCE');
 
 export interface JobsOptions {
   readonly mail: {
@@ -12,4 +18,7 @@ export interface JobsOptions {
     /** Whether a mailbox is shown at `/mailbox`; only where the app listens on loopback alone. */
     readonly shown: boolean;
   };
+  /** The app's database; absent, the jobs that need one fail. */
+  readonly records?: RecordsPlace;
+  readonly sync?: SyncSourceOptions;
 }
