@@ -33,8 +33,13 @@ const START_CHATTER = [
   'NestApplication',
 ];
 
-/** A JSON Web Token, whole or without its signature: libraries quote them in their errors. */
-const TOKEN = /\beyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g;
+/**
+ * A JSON Web Token, whole or without its signature: libraries quote them in their errors. No `\b`
+ * before it: in JSON a line feed ends with a letter.
+ */
+const TOKEN = /eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g;
+/** One of our API keys, of which only what follows its id is secret. */
+const API_KEY = /(nct_[a-z0-9]{12}_)[\w-]+/g;
 
 /**
  * Written against pino itself: a wrapper module would bring a line for each request, and its own
@@ -47,7 +52,7 @@ export class AppLogger implements LoggerService {
   ) {}
 
   static async create(options: AppLoggerOptions): Promise<AppLogger> {
-    const stream = options.stream ?? destination({ fd: 1, sync: true });
+    const stream = withoutSecrets(options.stream ?? destination({ fd: 1, sync: true }));
     const logger = pino(
       {
         base: null,
@@ -100,9 +105,9 @@ export class AppLogger implements LoggerService {
         ...(fields || data.length > 0
           ? { data: Object.assign({}, fields, ...data) as object }
           : {}),
-        ...(stack === undefined ? {} : { stack_trace: withoutTokens(stack) }),
+        ...(stack === undefined ? {} : { stack_trace: stack }),
       },
-      withoutTokens(text),
+      text,
     );
   }
 }
@@ -136,8 +141,11 @@ function stackOf(value: unknown): string | undefined {
   return cause === undefined ? stack : `${stack}\ncaused by ${cause}`;
 }
 
-function withoutTokens(text: string): string {
-  return text.replace(TOKEN, '(token)');
+/** Whatever a line is made of, it goes through here as a whole. */
+function withoutSecrets(stream: DestinationStream): DestinationStream {
+  return {
+    write: (line) => stream.write(line.replace(TOKEN, '(token)').replace(API_KEY, '$1(secret)')),
+  };
 }
 
 /** Loaded only for a terminal. What a message holds can't break its line or colour what follows. */

@@ -83,14 +83,19 @@ describe('JSON lines', () => {
     ]);
   });
 
-  test('never hold a token', async () => {
+  test('never hold a token or the secret of an API key, wherever it stands', async () => {
     const token = 'eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl';
+    const key = `nct_abcdefghij01_${'s3cr3t_-'.repeat(5)}abc`;
     const lines = await capture((logger) => {
-      logger.error(new Error(`Invalid token signature: ${token}`), 'X');
-      logger.log(`Bearer ${token}`);
+      for (const secret of [token, key]) {
+        logger.error(new Error(`Invalid: ${secret}`), 'X');
+        logger.log(`a line\n${secret}`);
+        logger.warn({ message: 'data', header: [secret] }, { deeper: { secret } });
+      }
     });
-    expect(lines.join('')).not.toContain('c2lnbmF0dXJl');
-    expect(lines.join('')).toContain('Invalid token signature: (token)');
+    expect(lines.join('')).not.toMatch(/c2lnbmF0dXJl|s3cr3t/);
+    expect(lines.join('')).toContain('Invalid: (token)');
+    expect(lines.join('')).toContain('Invalid: nct_abcdefghij01_(secret)');
   });
 
   test('take whatever comes for a message', async () => {

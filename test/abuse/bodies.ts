@@ -2,14 +2,13 @@
  * Bodies by a grammar, mutated, of random bytes and in wrong encodings, to every route that takes
  * one: none is answered with 5xx or not at all, none is changed on its way, and nothing is kept.
  */
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { Readable } from 'node:stream';
 import { Pool } from 'undici';
 import { Chance } from '../support/chance.js';
 import { AbusedApp, AUDIENCE, TASK_ROUTES } from './abused-app.js';
 import type { FuzzedRequest } from './fuzzed-requests.js';
 import { fuzzedRequest } from './fuzzed-requests.js';
+import { liveMemory } from './live-memory.js';
 import { assertNoSecrets, keepSecret, keepSignature } from './secrets.js';
 
 export const size = 100_000;
@@ -19,9 +18,9 @@ const AT_ONCE = 12;
 const BATCH = 1_000;
 /** A body of a megabyte takes milliseconds. */
 const HANGS_AFTER_MS = 30_000;
-/** Of the live heap, from a tenth of the run to its end. */
+/** Of the memory in use, from a tenth of the run to its end. */
 const MOST_GROWTH = 12 * 1024 * 1024;
-const HEAP_IS_TOLD_FROM = 10_000;
+const MEMORY_IS_TOLD_FROM = 10_000;
 
 export async function run(count: number, seed: number): Promise<string> {
   const app = await AbusedApp.start({
@@ -35,7 +34,7 @@ export async function run(count: number, seed: number): Promise<string> {
   const statuses = new Map<number, number>();
   const routes = [...TASK_ROUTES, ...(await enqueuingRoutes(app))];
   const credentials = credentialsOf(app);
-  let heap: { start: number; end: number } | undefined;
+  let memory: { start: number; end: number } | undefined;
   try {
     await park(app);
     for (let first = 0; first < count; first += BATCH) {
@@ -55,18 +54,18 @@ export async function run(count: number, seed: number): Promise<string> {
       };
       await Promise.all(Array.from({ length: AT_ONCE }, caller));
       await scan(app);
-      const used = liveHeap();
-      if (heap || last * 10 >= count) heap = { start: heap?.start ?? used, end: used };
+      const used = liveMemory();
+      if (memory || last * 10 >= count) memory = { start: memory?.start ?? used, end: used };
     }
-    const grown = heap ? heap.end - heap.start : 0;
-    if (count >= HEAP_IS_TOLD_FROM && grown > MOST_GROWTH) {
-      throw new Error(`The heap grew by ${megabytes(grown)} MB.`);
+    const grown = memory ? memory.end - memory.start : 0;
+    if (count >= MEMORY_IS_TOLD_FROM && grown > MOST_GROWTH) {
+      throw new Error(`Memory in use grew by ${megabytes(grown)} MB.`);
     }
     if (Object.keys(Object.prototype).length > 0) throw new Error('A prototype is polluted.');
     const told = [...statuses]
       .sort(([one], [other]) => one - other)
       .map(([status, times]) => `${times} x ${status}`);
-    return `${routes.length} routes, ${told.join(', ')}, heap ${megabytes(heap?.start ?? 0)} -> ${megabytes(heap?.end ?? 0)} MB`;
+    return `${routes.length} routes, ${told.join(', ')}, memory ${megabytes(memory?.start ?? 0)} -> ${megabytes(memory?.end ?? 0)} MB`;
   } finally {
     await pool.close();
     await app.close();
@@ -163,17 +162,6 @@ function parts(body: Buffer, chance: Chance): Buffer[] {
     at = end;
   }
   return found;
-}
-
-let collect: (() => void) | undefined;
-
-function liveHeap(): number {
-  if (!collect) {
-    setFlagsFromString('--expose-gc');
-    collect = runInNewContext('gc') as () => void;
-  }
-  collect();
-  return process.memoryUsage().heapUsed;
 }
 
 function megabytes(bytes: number): string {

@@ -16,6 +16,8 @@ export interface AbuseRun {
 /** Loaded one by one, each when it is run. */
 export const RUNS: Readonly<Record<string, () => Promise<AbuseRun>>> = {
   bodies: () => import('./bodies.js'),
+  'slow-clients': () => import('./slow-clients.js'),
+  'raw-requests': () => import('./raw-requests.js'),
   urls: () => import('./urls.js'),
   rebinding: () => import('./rebinding.js'),
   'outbound-headers': () => import('./outbound-headers.js'),

@@ -40,7 +40,8 @@ test.each([
   'basic scaling',
   'v1=00',
   'key nct_abc is unknown',
-  '(token)',
+  'Authorization: Bearer (token)',
+  'X-API-Key: nct_abcdefghij01_(secret)',
 ])('lets through: %s', (text) => {
   assertNoSecrets(text);
 });
