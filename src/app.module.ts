@@ -18,6 +18,7 @@ import { ProducerModule } from './modules/producer/producer.module.js';
 import type { ProducerOptions } from './modules/producer/producer-options.js';
 import { RelayEndpointsModule, RelayModule } from './modules/relay/relay.module.js';
 import type { RelayModuleOptions } from './modules/relay/relay-options.js';
+import { SchedulesModule } from './modules/schedules/schedules.module.js';
 import { TasksModule } from './modules/tasks/tasks.module.js';
 import type { TasksModuleOptions } from './modules/tasks/module-options.js';
 import { RoleGuard } from './role-guard.js';
@@ -33,6 +34,7 @@ const requests = new AsyncLocalStorage<IncomingMessage>();
     RelayModule.forRootAsync({ inject: [settings.KEY], useFactory: relayOptions }),
     RelayEndpointsModule,
     JobsModule.forRootAsync({ inject: [settings.KEY], useFactory: ({ jobs }: Settings) => jobs }),
+    SchedulesModule,
     HealthModule,
   ],
   providers: [

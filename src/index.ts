@@ -20,6 +20,11 @@ export { TaskContext } from './modules/tasks/task-context.js';
 export { TaskGuard } from './modules/auth/task-guard.js';
 export { AllowServiceAccounts } from './modules/auth/allowed-accounts.js';
 
+// Schedules.
+export { Schedule } from './modules/schedules/schedule-decorator.js';
+export { SchedulesModule } from './modules/schedules/schedules.module.js';
+export type { ScheduleOptions, ScheduleRetry } from './schedule-plan.js';
+
 // Delayed calls.
 export { InjectTasks } from './modules/tasks/task-decorators.js';
 export { Tasks } from './modules/tasks/tasks.js';
@@ -112,6 +117,19 @@ export type {
   UriOverride,
   View,
 } from './engine/cloud-tasks-api.js';
+export type {
+  CloudSchedulerApi,
+  CreateJobRequest,
+  Job,
+  JobAppEngineTarget,
+  JobHttpTarget,
+  JobInput,
+  JobRetryConfig,
+  JobStatus,
+  ListJobsAnswer,
+  ListJobsRequest,
+  UpdateJobRequest,
+} from './engine/cloud-scheduler-api.js';
 export type {
   IamApi,
   IamBinding,

@@ -7,6 +7,7 @@ import { TaskGuard } from './modules/auth/task-guard.js';
 import { ProducerGuard } from './modules/producer/producer-guard.js';
 import { CallbackController } from './modules/relay/callback.controller.js';
 import { RelayController } from './modules/relay/relay.controller.js';
+import { TickGuard } from './modules/schedules/tick-guard.js';
 import type { Role } from './setting-role.js';
 import { servesProducers } from './setting-role.js';
 
@@ -30,6 +31,7 @@ export class RoleGuard implements CanActivate {
     const controller = context.getClass();
     const guards = [...guardsOf(controller), ...guardsOf(context.getHandler())];
     if (guards.includes(ProducerGuard)) return servesProducers(this.role);
+    if (guards.includes(TickGuard)) return this.role === 'worker';
     if (!guards.includes(TaskGuard)) return true;
     return this.role === 'worker' || (this.role === 'relay' && RELAY.includes(controller));
   }

@@ -1,7 +1,16 @@
 /** A value in a YAML file, or in options, that knows its place, so that an error can say where it is. */
 import { readFileSync } from 'node:fs';
 import type { Node, Pair } from 'yaml';
-import { Document, isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
+import {
+  Document,
+  isAlias,
+  isMap,
+  isNode,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+} from 'yaml';
 import { nearestName } from './did-you-mean.js';
 import { CloudTasksError, invalidArgument } from './engine/errors.js';
 import type { Duration } from './engine/time.js';
@@ -23,6 +32,8 @@ interface Source {
   readonly lineAt?: (offset: number) => number;
   /** What an alias such as `*defaults` stands for. */
   readonly resolve: (node: unknown) => unknown;
+  /** What a node is, aliases inside of it resolved. */
+  readonly value: (node: unknown) => unknown;
 }
 
 /** @throws CloudTasksError INVALID_ARGUMENT: `tasks.yaml: there is no such file` */
@@ -52,7 +63,8 @@ export function parseYaml(text: string, file: string): YamlPlace {
     throw invalidArgument(`${file}:${lineAt(problem.pos[0])}: not valid YAML: ${message}`);
   }
   const resolve = (node: unknown) => (isAlias(node) ? node.resolve(document) : node);
-  return new YamlPlace({ name: file, lineAt, resolve }, '', document.contents, 1);
+  const value = (node: unknown) => plain(node, document);
+  return new YamlPlace({ name: file, lineAt, resolve, value }, '', document.contents, 1);
 }
 
 /**
@@ -63,7 +75,12 @@ export function parseYaml(text: string, file: string): YamlPlace {
 export function placeOf(options: object, owner: string): YamlPlace {
   const document = new Document<Node>(options);
   const resolve = (node: unknown) => (isAlias(node) ? node.resolve(document) : node);
-  return new YamlPlace({ name: owner, resolve }, '', document.contents, 0);
+  const value = (node: unknown) => plain(node, document);
+  return new YamlPlace({ name: owner, resolve, value }, '', document.contents, 0);
+}
+
+function plain(node: unknown, document: Document.Parsed | Document): unknown {
+  return isNode(node) ? (node.toJS(document) as unknown) : node;
 }
 
 export class YamlPlace {
@@ -147,6 +164,11 @@ export class YamlPlace {
       typeof value === 'string' ? (/^(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|h|d)$/.exec(value) ?? []) : [];
     const duration = Math.round(Number(count) * (UNITS[unit] ?? NaN));
     return isRight(duration) ? duration : this.refuse(expected);
+  }
+
+  /** Whatever it is, as JSON has it. */
+  value(): unknown {
+    return this.source.value(this.node);
   }
 
   refuse(expected: string): never {

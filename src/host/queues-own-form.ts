@@ -1,6 +1,8 @@
 /** Our own form of a queues file: queues by id, their settings by the API's JSON names. */
+import { Calendar } from '../adapters/cron-calendar.js';
 import type { QueueInput } from '../engine/cloud-tasks-api.js';
 import { DAY, HOUR } from '../engine/time.js';
+import { readSchedules } from '../schedule-form.js';
 import { readHttpTarget } from './queues-http-target.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
@@ -58,16 +60,33 @@ const GROUPS = [
   'stackdriverLoggingConfig',
 ] as const;
 
-/** @param root a map with `queues`, in a file or in options; `services` beside them is Terraform's */
+/**
+ * @param root a map with `queues` or `schedules`, in a file or in options; `services` beside them
+ *   is Terraform's
+ */
 export function readOwnForm(root: YamlPlace): QueuesPlan<PlannedQueue> {
-  const fields = root.fields(['queues', 'services']);
-  const queues = fields.get('queues') ?? root.refuse('queues:');
+  const fields = root.fields(['queues', 'services', 'schedules']);
+  const schedules = fields.get('schedules');
+  const queues = fields.get('queues') ?? (schedules ? undefined : root.refuse('queues:'));
   const services = fields.get('services');
   if (services) checkServices(services);
   return {
-    queues: queues.isNothing ? [] : queues.entries().map(([id, place]) => readQueue(id, place)),
+    queues: queues?.isNothing === false ? queues.entries().map(readEntry) : [],
     notApplied: [],
+    ...schedulesOf(schedules),
   };
+}
+
+/** Beside queues in any form but App Engine's own. */
+export function schedulesOf(place: YamlPlace | undefined): Pick<QueuesPlan, 'schedules'> {
+  if (!place) return {};
+  const calendar = new Calendar();
+  const check = (schedule: string, timeZone: string) => void calendar.parse(schedule, timeZone);
+  return { schedules: readSchedules(place, check) };
+}
+
+function readEntry([id, place]: readonly [id: string, place: YamlPlace]): PlannedQueue {
+  return readQueue(id, place);
 }
 
 function readQueue(id: string, place: YamlPlace): PlannedQueue {

@@ -7,12 +7,14 @@ import type {
   RetryConfig,
 } from '../engine/cloud-tasks-api.js';
 import type { DurationText } from '../duration.js';
+import type { WantedSchedule } from '../schedule-plan.js';
 import type { YamlPlace } from '../yaml-place.js';
 
 export interface QueuesPlan<Planned extends WantedQueue = WantedQueue> {
   readonly queues: readonly Planned[];
   /** What stands in the file and means nothing here, a line for each. */
   readonly notApplied: readonly string[];
+  readonly schedules?: readonly WantedSchedule[];
   /** The location that the file names, where it does. */
   readonly region?: string;
 }

@@ -2,7 +2,7 @@
 import { nearestName } from '../did-you-mean.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
-import { readSettings, SETTINGS, withoutEnd } from './queues-own-form.js';
+import { readSettings, schedulesOf, SETTINGS, withoutEnd } from './queues-own-form.js';
 import { checkCloudRun } from './services-form.js';
 import type { YamlPlace } from '../yaml-place.js';
 
@@ -31,7 +31,12 @@ export function readResources(root: YamlPlace): QueuesPlan<PlannedQueue> {
       notApplied.push(`${id}, a ${type} (${place.where})`);
     }
   }
-  return { queues, notApplied, ...(region === undefined ? {} : { region }) };
+  return {
+    queues,
+    notApplied,
+    ...schedulesOf(top.get('schedules')),
+    ...(region === undefined ? {} : { region }),
+  };
 }
 
 function readQueue(place: YamlPlace): PlannedQueue {

@@ -1,4 +1,5 @@
 /** What an engine is started with, and what one that runs can be asked, in whichever thread. */
+import type { CloudSchedulerApi } from '../engine/cloud-scheduler-api.js';
 import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
 import type { EngineEvents } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
@@ -29,8 +30,11 @@ export interface EngineOptions {
   readonly onEvent?: EngineEvents;
 }
 
+/** What is called in a process that has an engine: tasks and schedules. */
+export type LocalApi = CloudTasksApi & CloudSchedulerApi;
+
 export interface RunningEngine {
-  readonly api: CloudTasksApi;
+  readonly api: LocalApi;
   /** `http://127.0.0.1:8123`, with the port that was really taken. */
   readonly url: string;
   readonly issuer: string;

@@ -1,9 +1,8 @@
 /** How the app's thread and the engine's thread talk: one call, one answer, plain data only. */
-import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
 import type { ErrorCode, ErrorDetail } from '../engine/errors.js';
 import { CloudTasksError } from '../engine/errors.js';
 import type { EngineEvent } from '../engine/ports.js';
-import type { RunningEngine } from './running-engine.js';
+import type { LocalApi, RunningEngine } from './running-engine.js';
 
 /** What the worker says once: the engine runs, or why it doesn't. */
 export type Started =
@@ -12,7 +11,7 @@ export type Started =
 
 export interface Call {
   readonly id: number;
-  readonly verb: keyof CloudTasksApi | 'dispatch' | 'idToken' | 'drain' | 'close';
+  readonly verb: keyof LocalApi | 'dispatch' | 'idToken' | 'drain' | 'close';
   readonly argument: unknown;
 }
 
@@ -43,7 +42,7 @@ export function fromFailure({ message, code, field, details = [] }: Failure): Er
 }
 
 /** Complete by its type: a verb that is added to the API must be added here. */
-const VERBS: Record<keyof CloudTasksApi, true> = {
+const VERBS: Record<keyof LocalApi, true> = {
   listQueues: true,
   getQueue: true,
   createQueue: true,
@@ -60,16 +59,24 @@ const VERBS: Record<keyof CloudTasksApi, true> = {
   getIamPolicy: true,
   setIamPolicy: true,
   testIamPermissions: true,
+  listJobs: true,
+  getJob: true,
+  createJob: true,
+  updateJob: true,
+  deleteJob: true,
+  pauseJob: true,
+  resumeJob: true,
+  runJob: true,
 };
 
 /** Every verb of the API as a call of that name. */
 export function apiOver(
-  call: (verb: keyof CloudTasksApi, request: unknown) => Promise<unknown>,
-): CloudTasksApi {
-  const verbs = Object.keys(VERBS) as (keyof CloudTasksApi)[];
+  call: (verb: keyof LocalApi, request: unknown) => Promise<unknown>,
+): LocalApi {
+  const verbs = Object.keys(VERBS) as (keyof LocalApi)[];
   return Object.fromEntries(
     verbs.map((verb) => [verb, (request: unknown) => call(verb, request)]),
-  ) as unknown as CloudTasksApi;
+  ) as unknown as LocalApi;
 }
 
 /** So many cross at most at once: the other thread begins while this one makes the next. */

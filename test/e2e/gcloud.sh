@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs every `gcloud tasks` command against the built engine and checks what gcloud prints: it must
-# not be able to tell the engine from Cloud Tasks. Then an app's own handler gets a task from gcloud.
+# Runs every `gcloud tasks` and `gcloud scheduler` command against the built engine and checks what
+# gcloud prints: it must not be able to tell the engine from Cloud Tasks and Cloud Scheduler. Then an app's own handler gets a task from gcloud.
 #
 #   npm run test:gcloud
 #
@@ -96,6 +96,7 @@ refuses() {
 # Lets gcloud call the Google APIs that it needs at one address, as nobody in particular.
 point_gcloud_at() {
   export CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDTASKS="$1/"
+  export CLOUDSDK_API_ENDPOINT_OVERRIDES_CLOUDSCHEDULER="$1/"
   export CLOUDSDK_API_ENDPOINT_OVERRIDES_APPENGINE="$1/"
 }
 export CLOUDSDK_CONFIG="$ROOM/gcloud"
@@ -269,6 +270,53 @@ runs 'Deleted queue' tasks queues delete second "${L[@]}"
 refuses 'NOT_FOUND' tasks queues describe second "${L[@]}"
 refuses 'FAILED_PRECONDITION: The queue cannot be created because a queue with this name existed too recently' \
   tasks queues create second "${L[@]}"
+
+echo '# scheduler'
+JOB=projects/demo/locations/us-central1/jobs/nightly
+runs 'us-central1' scheduler locations list
+runs "name: $JOB" scheduler jobs create http nightly "${L[@]}" --schedule '0 3 * * *' \
+  --time-zone America/Los_Angeles --uri "$TARGET/tick?a=b" --http-method PUT --headers X-One=1 \
+  --message-body 'Hello from cron' --oidc-service-account-email caller@demo.iam.gserviceaccount.com \
+  --max-retry-attempts 2 --min-backoff 7s --attempt-deadline 60s --description 'Every night'
+prints 'attemptDeadline: 60s'
+prints 'User-Agent: Google-Cloud-Scheduler'
+prints 'minBackoffDuration: 7s'
+prints 'scheduleTime:'
+prints 'state: ENABLED'
+refuses 'ALREADY_EXISTS: Job \[' scheduler jobs create http nightly "${L[@]}" \
+  --schedule '0 3 * * *' --uri "$TARGET/"
+refuses 'expected 5 fields, got 6, at character 11' scheduler jobs create http bad "${L[@]}" \
+  --schedule '0 3 * * * *' --uri "$TARGET/"
+refuses "Time zone 'Mars/Olympus' is not known" scheduler jobs create http bad "${L[@]}" \
+  --schedule '0 3 * * *' --time-zone Mars/Olympus --uri "$TARGET/"
+refuses 'pubsubTarget are not served' scheduler jobs create pubsub bad "${L[@]}" \
+  --schedule '* * * * *' --topic projects/demo/topics/t --message-body hi
+runs 'schedule: 5 3 \* \* \*' scheduler jobs update http nightly "${L[@]}" --schedule '5 3 * * *'
+prints 'timeZone: America/Los_Angeles'
+prints 'retryCount: 2'
+runs 'X-Two: .2.' scheduler jobs update http nightly "${L[@]}" --update-headers X-Two=2
+runs 'nightly +us-central1 +5 3 \* \* \* \(America/Los_Angeles\) +HTTP +ENABLED' scheduler jobs list "${L[@]}"
+runs 'Job has been paused' scheduler jobs pause nightly "${L[@]}"
+runs 'PAUSED' scheduler jobs list "${L[@]}"
+runs 'state: PAUSED' scheduler jobs describe nightly "${L[@]}"
+refuses 'FAILED_PRECONDITION' scheduler jobs pause nightly "${L[@]}"
+runs 'Job has been resumed' scheduler jobs resume nightly "${L[@]}"
+runs '^' scheduler jobs run nightly "${L[@]}"
+found_in target '.*"url":"/tick\?a=b".*' >/dev/null && OUT=$(cat "$ROOM/target")
+prints '"method":"PUT","url":"/tick.*"body":"Hello from cron"'
+prints '"user-agent":"Google-Cloud-Scheduler"'
+prints '"x-cloudscheduler":"true"'
+prints '"x-cloudscheduler-jobname":"nightly"'
+prints '"x-cloudscheduler-scheduletime":"20[-0-9]+T[0-9:]+Z"'
+runs 'schedule: every 5 minutes' scheduler jobs create app-engine interval "${L[@]}" \
+  --schedule 'every 5 minutes' --relative-url /cron --service worker
+runs 'schedule: every 6 minutes' scheduler jobs update app-engine interval "${L[@]}" \
+  --schedule 'every 6 minutes'
+prints 'service: worker'
+runs 'Deleted job' scheduler jobs delete interval "${L[@]}"
+runs 'Deleted job' scheduler jobs delete nightly "${L[@]}"
+refuses 'NOT_FOUND: Job not found' scheduler jobs describe nightly "${L[@]}"
+runs 'Listed 0 items' scheduler jobs list "${L[@]}"
 
 echo '# an app that shows events gets a task from gcloud'
 ACCOUNT=cloudrun-tasks-sa@demo.iam.gserviceaccount.com

@@ -1,6 +1,6 @@
 /** Tells a task by the headers that App Engine's front end strips from everybody else's requests. */
 import type { IncomingMessage } from 'node:http';
-import { unauthenticated } from './refusal.js';
+import { forbidden, unauthenticated } from './refusal.js';
 
 /** Also those of the platform's own, `__cron`, which no list of ours has. */
 const QUEUE = /^[A-Za-z0-9_-]{1,100}$/;
@@ -23,4 +23,16 @@ export function checkAppEngineHeaders({ headersDistinct }: IncomingMessage): voi
   if (tasks.length !== 1 || !TASK.test(tasks[0] ?? '')) {
     throw unauthenticated('there is no X-AppEngine-TaskName of a task');
   }
+}
+
+/**
+ * Sound on App Engine standard alone, whose front end strips this header from everybody else's
+ * requests.
+ *
+ * @throws Refusal PERMISSION_DENIED
+ */
+export function checkCronHeader({ headersDistinct }: IncomingMessage): void {
+  const values = headersDistinct['x-appengine-cron'] ?? [];
+  if (values.length === 1 && values[0] === 'true') return;
+  throw forbidden("there is no 'X-Appengine-Cron: true'");
 }

@@ -14,7 +14,7 @@ import { platformOf } from '../../platform.js';
 import { printable } from '../../printable.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { namedAccounts } from './allowed-accounts.js';
-import { checkAppEngineHeaders } from './app-engine-dispatch.js';
+import { checkAppEngineHeaders, checkCronHeader } from './app-engine-dispatch.js';
 import type { AuthMode, AuthOptions } from './auth-options.js';
 import { AUTH_OPTIONS, emailOf } from './auth-options.js';
 import { Envelope } from './envelope.js';
@@ -114,6 +114,33 @@ export class TaskAuthenticator {
       this.checkQueue(request, proven.headers);
       await this.checkEnvelope(request, proven.headers);
       return { ...proven, arrivedAt, clock: this.clock };
+    } catch (error) {
+      this.tellRefusal(request, error);
+      throw error;
+    }
+  }
+
+  get mode(): AuthMode {
+    return this.options.mode;
+  }
+
+  /**
+   * A request that is no task but a tick: App Engine's cron sends it, or one of the app's accounts.
+   *
+   * @throws Refusal
+   */
+  async verifyTick(request: TaskRequest): Promise<void> {
+    try {
+      if (this.options.mode === 'appengine') {
+        checkCronHeader(request);
+        return;
+      }
+      await this.checkProbe(request);
+      this.verifier ??= await this.makeVerifier();
+      const { email } = await this.verifier.verify(this.authorization(request));
+      if (!this.accounts.includes(email)) {
+        throw forbidden(`the account '${printable(email, 200)}' may not send ticks`);
+      }
     } catch (error) {
       this.tellRefusal(request, error);
       throw error;

@@ -7,13 +7,14 @@ import type {
 } from '@nestjs/common';
 import { ConfigurableModuleBuilder, Global, Logger, Module } from '@nestjs/common';
 import { SECOND } from '../../engine/time.js';
+import { Calendar } from '../../host/cron.js';
 import { SystemClock } from '../../host/system-clock.js';
 import { AppAddress } from './app-address.js';
 import type { CloudTasksOptions } from './cloud-tasks-options.js';
 import { EmbeddedBackend } from './embedded-backend.js';
 import { GoogleBackend } from './google-backend.js';
 import type { TaskSeal } from './queue-backend.js';
-import { CLOCK, CLOUD_TASKS, QueueBackend, sealing, TASK_SEAL } from './queue-backend.js';
+import { CLOCK, CLOUD_TASKS, CRON, QueueBackend, sealing, TASK_SEAL } from './queue-backend.js';
 
 /** Handlers in flight get this long at shutdown; platforms kill a process soon after 10 s. */
 const DRAIN_LIMIT = 8 * SECOND;
@@ -26,6 +27,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
   providers: [
     AppAddress,
     { provide: CLOCK, useClass: SystemClock },
+    { provide: CRON, useClass: Calendar },
     {
       provide: QueueBackend,
       inject: [MODULE_OPTIONS_TOKEN],
@@ -40,7 +42,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
       useFactory: ({ api }: QueueBackend, seal?: TaskSeal) => (seal ? sealing(api, seal) : api),
     },
   ],
-  exports: [AppAddress, CLOCK, CLOUD_TASKS, QueueBackend],
+  exports: [AppAddress, CLOCK, CLOUD_TASKS, CRON, QueueBackend],
 })
 export class CloudTasksModule
   extends ConfigurableModuleClass

@@ -4,12 +4,15 @@ import type { EngineEvent, EngineEvents } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { eventLine } from '../../host/event-lines.js';
 import { wantedQueues } from '../../host/wanted-queues.js';
+import type { TickTarget } from '../../host/schedule-jobs.js';
 import type { EngineOptions, RunningEngine } from '../../host/start-engine.js';
+import type { WantedSchedule } from '../../schedule-plan.js';
 import type { CloudTasksOptions, EmbeddedEngineOptions } from './cloud-tasks-options.js';
 import { locationName } from './cloud-tasks-options.js';
 import type { DispatchProof } from './queue-backend.js';
 import { QueueBackend } from './queue-backend.js';
 import { applyQueuesAtStart, ensureQueuesAtStart } from './queues-at-start.js';
+import { applySchedulesAtStart } from './schedules-at-start.js';
 
 const logger = new Logger('Tasks');
 
@@ -21,6 +24,7 @@ export class EmbeddedBackend extends QueueBackend {
     location: string,
     private readonly engine: RunningEngine,
     private readonly appEngineHosts: Readonly<Record<string, string>>,
+    readonly plannedSchedules: readonly WantedSchedule[],
   ) {
     super(location);
     // Keys come from the engine's own port, also when `iss` is a name that others know it by.
@@ -45,7 +49,8 @@ export class EmbeddedBackend extends QueueBackend {
       await engine.close();
       throw error;
     }
-    return new EmbeddedBackend(location, engine, options.appEngineHosts ?? {});
+    const { appEngineHosts = {} } = options;
+    return new EmbeddedBackend(location, engine, appEngineHosts, wanted?.schedules ?? []);
   }
 
   get api() {
@@ -58,6 +63,12 @@ export class EmbeddedBackend extends QueueBackend {
 
   ensureQueues(ids: Iterable<string>): Promise<void> {
     return ensureQueuesAtStart(this.api, this.location, ids, logger);
+  }
+
+  ensureSchedules(schedules: readonly WantedSchedule[], target: TickTarget): Promise<void> {
+    const { location } = this;
+    const plan = { location, schedules, target, ownsLocation: true };
+    return applySchedulesAtStart(this.api, plan, logger);
   }
 
   idToken(claims: { readonly email: string; readonly audience: string }): Promise<string> {

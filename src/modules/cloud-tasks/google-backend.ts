@@ -4,6 +4,7 @@ import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { QueuesPlan } from '../../host/queues-plan.js';
 import { wantedQueues } from '../../host/wanted-queues.js';
+import type { WantedSchedule } from '../../schedule-plan.js';
 import type { CloudTasksOptions } from './cloud-tasks-options.js';
 import { locationName } from './cloud-tasks-options.js';
 import type { DispatchProof } from './queue-backend.js';
@@ -25,6 +26,7 @@ export class GoogleBackend extends QueueBackend {
   private constructor(
     location: string,
     readonly api: CloudTasksApi & { close(): Promise<void> },
+    readonly plannedSchedules: readonly WantedSchedule[],
   ) {
     super(location);
   }
@@ -36,7 +38,7 @@ export class GoogleBackend extends QueueBackend {
     // Only here: loading Google's client takes more than half a second.
     const { connectGoogle } = await import('../../host/connect-google.js');
     const api = await connectGoogle(emulatorHost === undefined ? {} : { emulatorHost });
-    const backend = new GoogleBackend(location, api);
+    const backend = new GoogleBackend(location, api, wanted?.schedules ?? []);
     // Beside the start, which has not to wait for what is only a warning.
     if (wanted) void backend.compareQueues(wanted);
     return backend;
@@ -47,6 +49,9 @@ export class GoogleBackend extends QueueBackend {
 
   /** Never made silently: a queue on Google is somebody's decision, and costs a permission. */
   async ensureQueues(): Promise<void> {}
+
+  /** Nor jobs: `nest-cloud-tasks schedules apply` makes them, when somebody says so. */
+  async ensureSchedules(): Promise<void> {}
 
   async idToken(): Promise<string> {
     throw new CloudTasksError('FAILED_PRECONDITION', "Google's own service mints its tokens.");

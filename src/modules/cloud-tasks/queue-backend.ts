@@ -1,12 +1,17 @@
 /** What the rest of the library knows of a backend: its API, and who its dispatches come from. */
 import type { CloudTasksApi, CreateTaskRequest } from '../../engine/cloud-tasks-api.js';
 import type { Duration } from '../../engine/time.js';
+import type { TickTarget } from '../../host/schedule-jobs.js';
+import type { WantedSchedule } from '../../schedule-plan.js';
 
 /** Injects the queue and task verbs, `CloudTasksApi`, of whichever backend runs. */
 export const CLOUD_TASKS = Symbol('CLOUD_TASKS');
 
 /** Injects the `Clock` that delays, deadlines and tokens are measured with. */
 export const CLOCK = Symbol('CLOCK');
+
+/** Injects the `Cron` that reads schedules. */
+export const CRON = Symbol('CRON');
 
 /** Injects the `TaskSeal` of whoever signs tasks, where somebody does. */
 export const TASK_SEAL = Symbol('TASK_SEAL');
@@ -59,6 +64,12 @@ export abstract class QueueBackend {
    * process's to do.
    */
   abstract ensureQueues(ids: Iterable<string>): Promise<void>;
+
+  /** Those of the file that also has the queues. */
+  abstract readonly plannedSchedules: readonly WantedSchedule[];
+
+  /** Makes their jobs, and deletes those that are gone, where that is this process's to do. */
+  abstract ensureSchedules(schedules: readonly WantedSchedule[], target: TickTarget): Promise<void>;
 
   /**
    * An ID token of the issuer that this backend runs itself, for calls of the app's own.

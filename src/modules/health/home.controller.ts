@@ -31,6 +31,9 @@ export class HomeController {
         'POST /tasks/sync-data': 'Brings an entity up to date. Only for verified tasks.',
         'GET /mailbox':
           'Mails that were kept instead of sent, where there is no SMTP_URL. Only for this machine.',
+        'POST /_cron/:name':
+          "Makes the task of a schedule. Only for Cloud Scheduler, with a token of the app's account.",
+        'GET /_cron/:name': "The same for App Engine's cron.yaml, and only there.",
         'GET /healthz': 'Whether the process lives.',
         'GET /readyz': 'Whether the process should be sent work.',
         'GET /_ah/warmup':

@@ -6,7 +6,7 @@ import type {
   Type,
 } from '@nestjs/common';
 import { ConfigurableModuleBuilder, Global, Module } from '@nestjs/common';
-import { DiscoveryModule } from '@nestjs/core';
+import { DiscoveryModule, DiscoveryService, ModuleRef } from '@nestjs/core';
 import { AuthModule } from '../auth/auth.module.js';
 import type { AuthOptions } from '../auth/auth-options.js';
 import { TaskAuthenticator } from '../auth/task-authenticator.js';
@@ -32,6 +32,8 @@ import { HandlerTarget } from './calls/handler-target.js';
 import { checkSealedBodies } from './attempts/sealed-bodies.js';
 import { readTaskBodies } from './attempts/task-bodies.js';
 import { tasksToken } from './task-decorators.js';
+import { SCHEDULES, schedulesOf } from './routes/schedule-marks.js';
+import type { ControllerClass } from './routes/task-metadata.js';
 import { handlersOf } from './routes/task-metadata.js';
 import { TaskFitting } from './calls/task-fitting.js';
 import { PlainTarget } from './calls/plain-target.js';
@@ -102,6 +104,8 @@ class TasksCoreModule implements OnModuleInit {
     private readonly payloads: Payloads,
     private readonly hooks: HookRunner,
     private readonly outcomes: AttemptOutcomes,
+    private readonly discovery: DiscoveryService,
+    private readonly modules: ModuleRef,
   ) {}
 
   /** @throws Error naming every handler that can't work */
@@ -126,7 +130,19 @@ class TasksCoreModule implements OnModuleInit {
       );
       followTraces(express);
     }
+    if (express) this.checkSchedules();
     await this.backend.ensureQueues(queues);
+  }
+
+  /** @throws Error for a schedule that nobody would carry out */
+  private checkSchedules(): void {
+    const controllers = this.discovery.getControllers().map(({ metatype }) => metatype);
+    const [first] = controllers.flatMap((controller) =>
+      controller ? schedulesOf(controller as ControllerClass) : [],
+    );
+    if (!first || hasProvider(this.modules, SCHEDULES)) return;
+    const handler = `${first.controller.name}.${first.method}`;
+    throw new Error(`@Schedule of ${handler} has no ticks: import SchedulesModule in the app.`);
   }
 }
 
@@ -161,6 +177,15 @@ export class TasksModule {
       providers,
       exports: providers.map(({ provide }) => provide),
     };
+  }
+}
+
+function hasProvider(modules: ModuleRef, token: symbol): boolean {
+  try {
+    modules.get<unknown>(token, { strict: false });
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -53,6 +53,11 @@ export class HandlerTarget {
     return { httpRequest: { ...content, url, oidcToken: await this.oidcToken(token) } };
   }
 
+  /** Base address of what is called by HTTP; waits, where that is the app's own, until it listens. */
+  serviceUrl(): Promise<string> {
+    return this.address.serviceUrl();
+  }
+
   /** The token that our handlers accept, but for what the options say. */
   async oidcToken(token?: ReadToken): Promise<OidcToken> {
     const { serviceAccountEmail, audience } = token && 'oidc' in token ? token.oidc : {};

@@ -8,8 +8,9 @@ import { argumentsOf, findHandler } from '../routes/named-handler.js';
 import { PlainTarget } from './plain-target.js';
 import type { AppEngineCall, HttpCall } from './plain-call.js';
 import { readAppEngineCall, readHttpCall } from './plain-call.js';
-import type { ReadOptions, TaskOptions } from '../task-options.js';
+import type { BaseOptions, ReadOptions, TaskOptions } from '../task-options.js';
 import { mergeOptions, readTaskOptions } from '../task-options.js';
+import type { OutgoingCall } from './task-sender.js';
 import { TaskSender } from './task-sender.js';
 import { TasksSettings } from '../module-options.js';
 import type { TaskRef } from '../tasks.js';
@@ -84,14 +85,31 @@ export class TaskProducer {
    * @throws CloudTasksError INVALID_ARGUMENT for a type that no handler or more than one has, for a
    *   handler that takes more than a body, and as `.delay`
    */
-  async enqueue(type: string, payload?: unknown, options: TaskOptions = {}): Promise<TaskRef> {
+  enqueue(type: string, payload?: unknown, options: TaskOptions = {}): Promise<TaskRef> {
+    return this.calling(type, payload, options, (call, merged) => this.sender.send(call, merged));
+  }
+
+  /**
+   * Nothing but what `enqueue` would throw before anything is sent: for what is to be enqueued later.
+   *
+   * @throws CloudTasksError INVALID_ARGUMENT as `enqueue`
+   */
+  check(type: string, payload?: unknown, options: TaskOptions = {}): Promise<void> {
+    return this.calling(type, payload, options, async () => undefined);
+  }
+
+  private async calling<Result>(
+    type: string,
+    payload: unknown,
+    options: TaskOptions,
+    use: (call: OutgoingCall, merged: BaseOptions) => Promise<Result>,
+  ): Promise<Result> {
     const route = namingHandler('TaskProducer.enqueue', () =>
       findHandler(this.routes.read(), type),
     );
     return namingHandler(route.handler, async () => {
       const merged = mergeOptions(route.options, readTaskOptions(options));
-      const call = await this.calls.of(route, argumentsOf(route, payload), merged);
-      return this.sender.send(call, merged);
+      return use(await this.calls.of(route, argumentsOf(route, payload), merged), merged);
     });
   }
 }
