@@ -1,5 +1,5 @@
 /** Decides whether an ID token proves that an allowed service account calls us. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { MINUTE } from '../../engine/time.js';
@@ -64,12 +64,12 @@ export class OidcVerifier {
    * @throws Refusal
    */
   async verify(authorization: readonly string[]): Promise<Caller> {
-    const token = bearerToken(authorization);
-    const digest = createHash('sha256').update(token).digest('base64');
     const now = this.clock.now();
+    // Of the header as it came: of what is known nothing has to be looked at again.
+    const digest = hash('sha256', authorization.join('\n'), 'base64');
     const known = this.remembered.get(digest);
     if (known && now < known.until) return known.caller;
-    const claims = await this.claims(token);
+    const claims = await this.claims(bearerToken(authorization));
     const until = checkTimes(claims, now, ID_TOKEN);
     const caller = this.checkCaller(claims);
     this.remember(digest, { caller, until: Math.min(until, now + REMEMBERED_FOR) });
