@@ -63,6 +63,8 @@ export interface AbusedOptions {
   readonly frontEnd?: number | 'open';
   /** Tokens are good, and kept keys grow old, by this one. Default: the system's. */
   readonly clock?: Clock;
+  /** Before the app starts. */
+  readonly prepare?: (issuer: TestIssuer) => void;
 }
 
 const running = new Set<AbusedApp>();
@@ -102,6 +104,7 @@ export class AbusedApp {
   static async start(options: AbusedOptions = {}): Promise<AbusedApp> {
     const { mode = 'oidc', producer, clock, limits, changes, frontEnd = 403 } = options;
     const abused = new AbusedApp(mode, producer, clock, await TestIssuer.start());
+    options.prepare?.(abused.issuer);
     try {
       const variables = { ...(await abused.variables(frontEnd)), ...options.variables };
       await abused.startApp(variables, limits, changes);
