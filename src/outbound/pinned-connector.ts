@@ -1,14 +1,12 @@
 /** Opens the connections of calls: looks the name up, judges every address, connects to one of those. */
-import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { buildConnector } from 'undici';
 import { isLoopback } from '../loopback.js';
 import { isLoopbackAddress, isPublicAddress, isSameAddress } from './address-policy.js';
+import type { Resolve } from './dns-resolve.js';
+import { dnsResolve } from './dns-resolve.js';
 import { OutboundError } from './outbound-error.js';
-
-/** All addresses of a host's name, IPv4 first; rejects with a code when there are none. */
-export type Resolve = (hostname: string) => Promise<readonly string[]>;
 
 export interface ConnectorOptions {
   /** Default: DNS, 5 s and two tries; never the machine's hosts file. */
@@ -17,6 +15,15 @@ export interface ConnectorOptions {
   readonly loopback: boolean;
   /** Opens a socket to an address that was judged, in place of one over the network. */
   readonly open?: buildConnector.connector | undefined;
+  /** Of this machine. Default: those of its interfaces. */
+  readonly ownAddresses?: () => readonly string[];
+}
+
+/** What addresses are judged with. */
+interface Judging {
+  readonly resolve: Resolve;
+  readonly loopback: boolean;
+  readonly ownAddresses: () => readonly string[];
 }
 
 /** Each address gets this long; a call's own deadline is on top. */
@@ -34,9 +41,10 @@ const PROBE_MS = 30_000;
  * here as well.
  */
 export function pinnedConnector(options: ConnectorOptions): buildConnector.connector {
-  const { resolve = dnsResolve(), loopback, open = overTheNetwork() } = options;
+  const { open = overTheNetwork(), resolve = dnsResolve(), loopback } = options;
+  const { ownAddresses = ofInterfaces } = options;
   return (target, callback) => {
-    permittedAddresses(target.hostname, resolve, loopback).then(
+    permittedAddresses(target.hostname, { resolve, loopback, ownAddresses }).then(
       (addresses) => openOne(open, target, addresses, callback),
       (error: unknown) => callback(error as Error, null),
     );
@@ -46,6 +54,8 @@ export function pinnedConnector(options: ConnectorOptions): buildConnector.conne
 function overTheNetwork(): buildConnector.connector {
   return buildConnector({
     allowH2: false,
+    // Also where the environment says otherwise.
+    rejectUnauthorized: true,
     timeout: CONNECT_LIMIT_MS,
     keepAlive: true,
     keepAliveInitialDelay: PROBE_MS,
@@ -54,8 +64,7 @@ function overTheNetwork(): buildConnector.connector {
 
 async function permittedAddresses(
   hostname: string,
-  resolve: Resolve,
-  loopback: boolean,
+  { resolve, loopback, ownAddresses }: Judging,
 ): Promise<readonly string[]> {
   const staysHere = loopback && isLoopback(hostname);
   const addresses = await addressesOf(hostname, resolve, staysHere);
@@ -64,9 +73,9 @@ async function permittedAddresses(
     staysHere
       ? isLoopbackAddress(address)
       : isPublicAddress(address) && !mine.some((own) => isSameAddress(own, address));
-  const bad = addresses.find((address) => !isAllowed(address));
-  if (bad !== undefined) {
-    throw new OutboundError('refused', false, `${hostname} is at ${bad}, which may not be called`);
+  // Without the address: whoever asked for the call may not know the network that it is made from.
+  if (!addresses.every(isAllowed)) {
+    throw new OutboundError('refused', false, `${hostname} leads where nothing may be called`);
   }
   return addresses;
 }
@@ -104,31 +113,8 @@ function openOne(
 }
 
 /** A call to one of these would come back to this machine. */
-function ownAddresses(): string[] {
+function ofInterfaces(): string[] {
   return Object.values(networkInterfaces()).flatMap((found = []) =>
     found.map(({ address }) => address),
   );
-}
-
-/** Asks once at a time for a name, however many sockets are opened to it. */
-function dnsResolve(): Resolve {
-  const asked = new Map<string, Promise<readonly string[]>>();
-  return (hostname) => {
-    const answer = asked.get(hostname) ?? ask(hostname).finally(() => asked.delete(hostname));
-    asked.set(hostname, answer);
-    return answer;
-  };
-}
-
-async function ask(hostname: string): Promise<string[]> {
-  const resolver = new Resolver({ timeout: 5_000, tries: 2 });
-  const [v4, v6] = await Promise.allSettled([
-    resolver.resolve4(hostname),
-    resolver.resolve6(hostname),
-  ]);
-  if (v4.status === 'rejected' && v6.status === 'rejected') throw v4.reason;
-  return [
-    ...(v4.status === 'fulfilled' ? v4.value : []),
-    ...(v6.status === 'fulfilled' ? v6.value : []),
-  ];
 }

@@ -227,6 +227,24 @@ describe('where it goes', () => {
     },
   );
 
+  test('this machine is not called by its public address', async () => {
+    const network = new TestNetwork(9);
+    const mine = '2606:2800:220:1::1';
+    const connect = pinnedConnector({
+      ...network.options,
+      loopback: false,
+      ownAddresses: () => ['127.0.0.1', mine],
+    });
+    network.names = async () => [PUBLIC, '2606:2800:0220:0001:0:0:0:1'];
+    const error = await refusalOf(connect, {
+      hostname: 'api.example.com',
+      protocol: 'https:',
+      port: '',
+    });
+    expect([error, network.opened]).toEqual([expect.objectContaining({ failure: 'refused' }), []]);
+    expect(error?.message).toBe('api.example.com leads where nothing may be called');
+  });
+
   test('where loopback is allowed, a public name may still not lead there', async () => {
     const network = new TestNetwork(9);
     network.names = async () => ['127.0.0.1'];

@@ -1,7 +1,7 @@
 /** A network as a test says: what names mean, and that every public address is a server of its own. */
 import { buildConnector } from 'undici';
 import type { OutboundClientOptions } from '../../src/outbound/outbound-client.js';
-import type { Resolve } from '../../src/outbound/pinned-connector.js';
+import type { Resolve } from '../../src/outbound/dns-resolve.js';
 import { TLS_IDENTITY } from './tls-identity.js';
 
 /** Documentation's addresses are refused, so these are of a real host that nothing here reaches. */
