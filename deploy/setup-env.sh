@@ -44,31 +44,32 @@ make_queue() {
   [[ $state != PAUSED ]] || quietly gcloud tasks queues pause "$queue" --location="$REGION"
 }
 
-# make_secret NAME COMMAND...: with what the command prints, where it has no value yet. The value is
-# neither printed nor written down.
+# make_secret NAME COMMAND: with what the command prints, where it has no value yet. The value is
+# neither shown nor written down.
 make_secret() {
-  local secret
+  local secret versions=
   secret=$(secret_of "$1")
-  shift
   if ! exists gcloud secrets describe "$secret"; then
     quietly gcloud secrets create "$secret" --replication-policy=automatic
   fi
-  if [[ $DRY_RUN ]] || [[ -z $(gcloud secrets versions list "$secret" --filter=state:ENABLED --limit=1 --format='value(name)') ]]; then
-    shown "$@" '|' gcloud secrets versions add "$secret" --data-file=-
-    [[ $DRY_RUN ]] || "$@" | gcloud secrets versions add "$secret" --data-file=- >/dev/null
+  [[ $DRY_RUN ]] ||
+    versions=$(gcloud secrets versions list "$secret" --filter=state:ENABLED --limit=1 --format='value(name)')
+  if [[ -z $versions ]]; then
+    echo "+ $2 | gcloud secrets versions add $secret --data-file=-"
+    [[ $DRY_RUN ]] || "$2" | gcloud secrets versions add "$secret" --data-file=- >/dev/null
   fi
 }
 
+# As Standard Webhooks has them.
 random_secret() {
-  # As Standard Webhooks has them.
-  echo "whsec_$(openssl rand -base64 32)" | tr -d '\n'
+  echo -n "whsec_$(openssl rand -base64 32)"
 }
 
-# One key, for whoever sets this up; its hash is what is kept.
+# A key for whoever sets this up, who is shown it this once; what is kept is its hash.
 first_key() {
   local folder
   folder=$(mktemp -d)
-  node "$ROOT/dist/cli/main.js" keys create --client setup --file "$folder/keys.json" >&2
+  node "$ROOT/dist/cli/main.js" keys create --client setup --file "$folder/keys.json" | sed '$d' >&2
   cat "$folder/keys.json"
   rm -r "$folder"
 }

@@ -4,6 +4,9 @@
 
 # shellcheck disable=SC2034 # some are for those who source this
 
+# A failure within $(…) is one too.
+shopt -s inherit_errexit
+
 # What the names of accounts, secrets and services begin with; queues are named by the file.
 PREFIX=tasks
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
