@@ -69,12 +69,20 @@ export interface AppRecords {
    */
   markGone(id: string, at: Instant): Promise<boolean>;
 
-  /** @returns how many were deleted that have been gone since before `before` */
+  /**
+   * Deletes those that have been gone since before `before`.
+   *
+   * @returns how many; at least 1000 means that there may be more
+   */
   deleteGone(before: Instant): Promise<number>;
 
   noteDelivery(delivery: DeliveryRecord): Promise<void>;
 
-  /** @returns how many were deleted of before `before` */
+  /**
+   * Deletes those of before `before`.
+   *
+   * @returns as `deleteGone`
+   */
   deleteDeliveries(before: Instant): Promise<number>;
 
   close(): Promise<void>;

@@ -1,10 +1,14 @@
-/** Reads the settings of the jobs: where mails go, what is synced, and the database for it. */
+/** Reads the settings of the jobs: where mails go, what is synced, where it is kept, and for how long. */
 import { join } from 'node:path';
+import { parseDuration } from './duration.js';
+import type { Duration } from './engine/time.js';
+import { DAY } from './engine/time.js';
 import type { Environment } from './environment.js';
 import { isLoopback } from './loopback.js';
 import { isMailAddress, MAIL_ADDRESS_EXPECTED } from './mail-address.js';
 import type { Platform } from './platform.js';
 import { isPublicName } from './public-hosts.js';
+import type { SettingName } from './setting-names.js';
 import type { Role } from './setting-role.js';
 import { readStoreUrl } from './store-url.js';
 
@@ -14,6 +18,12 @@ export interface JobsSettings {
   readonly records?: { readonly file: string } | { readonly postgres: string };
   /** What entities are read from; absent, none are. */
   readonly sync?: { readonly url: string; readonly loopback: boolean };
+  /** How long what is finished is kept. */
+  readonly ages: {
+    readonly mails: Duration;
+    readonly deliveries: Duration;
+    readonly gone: Duration;
+  };
 }
 
 export interface MailSettings {
@@ -41,7 +51,19 @@ export function readJobs(env: Environment, about: AboutTheApp): JobsSettings {
     mail: readMail(env, about),
     ...(records ? { records } : {}),
     ...(sync ? { sync } : {}),
+    ages: {
+      mails: readAge(env, 'CLEANUP_MAILS_AFTER'),
+      deliveries: readAge(env, 'CLEANUP_DELIVERIES_AFTER'),
+      gone: readAge(env, 'CLEANUP_GONE_AFTER'),
+    },
   };
+}
+
+const DEFAULT_AGE: Duration = 30 * DAY;
+
+function readAge(env: Environment, name: SettingName): Duration {
+  const text = env.matching(name, /^[1-9]\d{0,4}[mhd]$/, "a duration such as '12h' or '30d'");
+  return text === undefined ? DEFAULT_AGE : parseDuration(text, name);
 }
 
 function readDatabase(env: Environment, dataDir: string | undefined): JobsSettings['records'] {

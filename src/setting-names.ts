@@ -38,7 +38,8 @@ export const SETTING_NAMES = [
     'QUEUES_FILE',
   ],
   ...['STORE_URL', 'PAYLOAD_STORE', 'SMTP_URL', 'MAIL_FROM'],
-  ...['DATABASE_URL', 'SYNC_SOURCE_URL'],
+  ...['DATABASE_URL', 'SYNC_SOURCE_URL', 'CLEANUP_MAILS_AFTER', 'CLEANUP_DELIVERIES_AFTER'],
+  ...['CLEANUP_GONE_AFTER'],
   ...['RELAY_MAX_INFLIGHT', 'RELAY_SERVICE_ACCOUNT', 'CALLBACK_SECRET'],
   ...['SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
 ] as const;
@@ -52,7 +53,7 @@ const OTHERS = /^(?:GOOGLE_|GCLOUD_|GCP_|CLOUD_RUN_|CLOUDSDK_|GAE_|K_|KUBERNETES
 /** What Kubernetes and Docker links set for a neighbour that is called, say, `engine`. */
 const NEIGHBOUR = /_(?:SERVICE_HOST|SERVICE_PORT(?:_.*)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_.*)?)$/;
 const NEIGHBOUR_ADDRESS = /^(?:tcp|udp|sctp):\/\//;
-const OURS = /^(?:TASKS|ENGINE|OIDC|EXTERNAL|PRODUCER|RELAY|CLOUD_TASKS|APP_ENGINE)_/;
+const OURS = /^(?:TASKS|ENGINE|OIDC|EXTERNAL|PRODUCER|RELAY|CLEANUP|CLOUD_TASKS|APP_ENGINE)_/;
 /** Too far from the right name to be found as a slip. */
 const MISTAKEN: Readonly<Record<string, SettingName>> = {
   PROJECT: 'PROJECT_ID',

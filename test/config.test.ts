@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { readSettings } from '../src/config.js';
+import { DAY, HOUR, MINUTE } from '../src/engine/time.js';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -57,6 +58,7 @@ test('needs nothing for the embedded engine', () => {
     jobs: {
       mail: { place: { folder: '.data/mailbox' }, from: 'app@localhost', shown: true },
       records: { file: '.data/app.sqlite' },
+      ages: { mails: 30 * DAY, deliveries: 30 * DAY, gone: 30 * DAY },
     },
   });
 });
@@ -91,6 +93,9 @@ test('reads every setting', () => {
     MAIL_FROM: 'app@example.com',
     DATABASE_URL: 'postgres://user:secret@host/db',
     SYNC_SOURCE_URL: 'https://api.example.com/customers/',
+    CLEANUP_MAILS_AFTER: '90m',
+    CLEANUP_DELIVERIES_AFTER: '12h',
+    CLEANUP_GONE_AFTER: '7d',
   });
   expect(settings).toEqual({
     host: 'localhost',
@@ -134,6 +139,7 @@ test('reads every setting', () => {
         shown: true,
       },
       sync: { url: 'https://api.example.com/customers/', loopback: true },
+      ages: { mails: 90 * MINUTE, deliveries: 12 * HOUR, gone: 7 * DAY },
     },
   });
 });

@@ -77,11 +77,17 @@ const SQL = {
     UPDATE nest_cloud_tasks_entity
       SET gone_since = coalesce(gone_since, $2), fetched_at = $2
       WHERE id = $1 AND fetched_at <= $2`,
-  deleteGone: 'DELETE FROM nest_cloud_tasks_entity WHERE gone_since < $1',
+  // The oldest first, so many that no statement takes long.
+  deleteGone: `
+    DELETE FROM nest_cloud_tasks_entity WHERE gone_since <= (SELECT max(gone_since) FROM (
+      SELECT gone_since FROM nest_cloud_tasks_entity WHERE gone_since < $1
+        ORDER BY gone_since LIMIT 1000) AS oldest)`,
   noteDelivery: `
     INSERT INTO nest_cloud_tasks_delivery (id, attempt, url, outcome, status, failure, at, took)
       VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-  deleteDeliveries: 'DELETE FROM nest_cloud_tasks_delivery WHERE at < $1',
+  deleteDeliveries: `
+    DELETE FROM nest_cloud_tasks_delivery WHERE at <= (SELECT max(at) FROM (
+      SELECT at FROM nest_cloud_tasks_delivery WHERE at < $1 ORDER BY at LIMIT 1000) AS oldest)`,
 } as const;
 
 export class SqlRecords implements AppRecords {

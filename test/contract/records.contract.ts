@@ -187,6 +187,12 @@ export function describeRecords(name: string, prepare: () => Promise<RecordsUnde
       expect(await records.deleteDeliveries(2)).toBe(1);
       expect(await records.deleteDeliveries(2)).toBe(0);
       expect(await records.deleteDeliveries(3)).toBe(1);
+      for (let at = 0; at < 1100; at++) {
+        await records.noteDelivery({ ...delivery, outcome: 'delivered', status: 200, at });
+      }
+      expect(await records.deleteDeliveries(1050)).toBe(1000);
+      expect(await records.deleteDeliveries(1050)).toBe(50);
+      expect(await records.deleteDeliveries(1e9)).toBe(50);
     });
   });
 }

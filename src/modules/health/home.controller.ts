@@ -29,6 +29,7 @@ export class HomeController {
         'POST /event-display': 'Logs and echoes its body, of any type. Only for verified tasks.',
         'POST /tasks/send-email': 'Sends a mail, once. Only for verified tasks.',
         'POST /tasks/sync-data': 'Brings an entity up to date. Only for verified tasks.',
+        'POST /tasks/cleanup': 'Deletes what was kept for long enough. Only for verified tasks.',
         'GET /mailbox':
           'Mails that were kept instead of sent, where there is no SMTP_URL. Only for this machine.',
         'POST /_cron/:name':

@@ -1,4 +1,5 @@
 /** What whoever mounts the jobs decides. */
+import type { Duration } from '../../engine/time.js';
 import type { MailPlace } from '../../host/open-mail.js';
 import type { RecordsPlace } from '../../host/open-records.js';
 import type { SyncSourceOptions } from './sync-source.js';
@@ -21,4 +22,13 @@ export interface JobsOptions {
   /** The app's database; absent, the jobs that need one fail. */
   readonly records?: RecordsPlace;
   readonly sync?: SyncSourceOptions;
+  /** How long what is finished is kept. */
+  readonly ages: {
+    /** In the mailbox. */
+    readonly mails: Duration;
+    /** Attempts to deliver webhooks. */
+    readonly deliveries: Duration;
+    /** Synced entities, since their source has them no more. */
+    readonly gone: Duration;
+  };
 }

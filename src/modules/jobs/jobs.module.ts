@@ -6,6 +6,7 @@ import type { Clock } from '../../engine/ports.js';
 import { openMail } from '../../host/open-mail.js';
 import { openRecords } from '../../host/open-records.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { CleanupTasks } from './cleanup.js';
 import { EventDisplayController } from './event-display.controller.js';
 import { ExampleController } from './example.controller.js';
 import type { JobsMail } from './jobs-mail.js';
@@ -32,6 +33,7 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<JobsOptions>({
     MailboxController,
     SyncDataTasks,
     SyncsController,
+    CleanupTasks,
   ],
   providers: [
     {
