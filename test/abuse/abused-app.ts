@@ -75,7 +75,7 @@ export class AbusedApp {
   /** Every route of the app whose guards let a request through, as `Class.method`. */
   readonly reached: string[] = [];
   /** A good API key, where the producer takes them. */
-  readonly apiKey: string;
+  apiKey: string;
   readonly issuer: TestIssuer;
   private readonly folder = mkdtempSync(join(tmpdir(), 'abused-'));
   private readonly loopback = new Loopback();
@@ -94,7 +94,7 @@ export class AbusedApp {
     const about = { client: 'abused', external: true, rate: 60_000 };
     const { key, record } = makeKey(about, new Date());
     this.apiKey = key;
-    writeKeyFile(join(this.folder, 'keys.json'), new Map([[record.id, record]]));
+    writeKeyFile(this.keysFile, new Map([[record.id, record]]));
   }
 
   /**
@@ -114,6 +114,11 @@ export class AbusedApp {
       await abused.close();
       throw error;
     }
+  }
+
+  /** What is kept of API keys; the app reads it again now and then. */
+  get keysFile(): string {
+    return join(this.folder, 'keys.json');
   }
 
   get app(): TestApp {
@@ -317,7 +322,7 @@ export class AbusedApp {
       default:
         return {
           PRODUCER_AUTH: 'api-key',
-          PRODUCER_KEYS_FILE: join(this.folder, 'keys.json'),
+          PRODUCER_KEYS_FILE: this.keysFile,
         };
     }
   }
