@@ -10,6 +10,9 @@ locals {
     for duration in distinct(flatten([
       [for queue in values(local.written_queues) : [queue.min_backoff, queue.max_backoff, queue.max_retry_duration]],
       [for service in values(local.sizes) : service.timeout],
+      [for schedule in values(local.schedules) : [
+        schedule.attempt_deadline, schedule.max_retry_duration, schedule.min_backoff, schedule.max_backoff,
+      ]],
     ])) :
     duration => format("%ss", tonumber(regex("^[0-9.]+", duration)) * local.units[regex("[a-z]+$", duration)])
     if duration != null
@@ -59,6 +62,43 @@ locals {
       timeout = try(local.config.services[name].timeout, "${local.cloud_run_rows[name].config.timeout}s", "300s")
     }
   }
+}
+
+# Jobs by their names, as `npx nest-cloud-tasks schedules apply` makes them of the same file.
+locals {
+  schedules = merge(
+    {
+      for name, schedule in merge({}, try(local.config.schedules, null)) : name => {
+        # The app makes the task.
+        path               = "/_cron/${name}"
+        schedule           = schedule.schedule
+        time_zone          = try(schedule.timeZone, "Etc/UTC")
+        description        = try(schedule.description, "Makes a task for ${schedule.task}.")
+        attempt_deadline   = try(schedule.attemptDeadline, null)
+        retry_count        = try(schedule.retry.retryCount, 3)
+        max_retry_duration = try(schedule.retry.maxRetryDuration, null)
+        min_backoff        = try(schedule.retry.minBackoff, null)
+        max_backoff        = try(schedule.retry.maxBackoff, null)
+        max_doublings      = try(schedule.retry.maxDoublings, null)
+      }
+    },
+    {
+      # These call a handler themselves: of their address the path counts, since the worker's own is
+      # not known to whoever writes the file.
+      for row in local.resources : try(row.name, row.id) => {
+        path               = regex("^https?://[^/]+(/.*)$", row.config.target_url)[0]
+        schedule           = row.config.schedule
+        time_zone          = try(row.config.time_zone, "Etc/UTC")
+        description        = "Calls ${row.config.target_url}."
+        attempt_deadline   = null
+        retry_count        = try(row.config.retry_count, 3)
+        max_retry_duration = null
+        min_backoff        = null
+        max_backoff        = null
+        max_doublings      = null
+      } if row.type == "cloud_scheduler"
+    },
+  )
 }
 
 # A warning of `terraform plan`: what is written and can't be made by this version of the provider.
