@@ -25,7 +25,12 @@ const LAST = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
 export async function run(count: number, seed: number): Promise<string> {
   const app = await AbusedApp.start({
     variables: { EXTERNAL_ORIGINS: 'https://api.example.com' },
-    limits: { requestTimeout: 500, headersTimeout: 500, connectionsCheckingInterval: 50 },
+    limits: {
+      requestTimeout: 500,
+      headersTimeout: 500,
+      keepAliveTimeout: 50,
+      connectionsCheckingInterval: 50,
+    },
   });
   keepSecret(app.apiKey, 'the API key');
   keepSignature(app.token());

@@ -10,6 +10,7 @@ import type { DeliveredTask } from '../../dead-letters/delivered-task.js';
 import { deliveredTask, oddRetryCount } from '../../dead-letters/delivered-task.js';
 import { PermanentFailure, RetryLater } from '../../dead-letters/handler-failures.js';
 import type { EndedAttempt } from '../../dead-letters/outcomes.js';
+import { legible } from '../../dead-letters/legible.js';
 import { Outcomes } from '../../dead-letters/outcomes.js';
 import { TaskSuccession } from '../../dead-letters/task-succession.js';
 import type { AttemptFacts, Failure, Verdict } from '../../dead-letters/verdict.js';
@@ -121,7 +122,7 @@ export class RunningAttempt {
   /** @param stage default: where it has come to */
   failed(error: unknown, stage: Failure['stage'] = this.isLetIn ? 'route' : 'guard'): void {
     // What says what is to become of the task isn't replaced by what was made of it on its way.
-    if (!saysMore(this.failure?.error)) this.failure = { error, stage };
+    if (!saysMore(this.failure?.error)) this.failure = legible({ error, stage });
   }
 
   /** No handler has its path. */

@@ -6,6 +6,7 @@ import type { Observable } from 'rxjs';
 import { tap } from 'rxjs';
 import { verifiedRequest } from '../../auth/task-guard.js';
 import { deliveredTask } from '../../dead-letters/delivered-task.js';
+import { legible } from '../../dead-letters/legible.js';
 import type { OutcomeKind } from '../../dead-letters/outcomes.js';
 import { messageOf } from '../../dead-letters/verdict.js';
 import { OutcomeRecorder } from './outcome-recorder.js';
@@ -36,7 +37,8 @@ export class PlainRouteInterceptor implements NestInterceptor {
     return next.handle().pipe(
       tap({
         complete: () => note('succeeded'),
-        error: (error: unknown) => note('failed', error, messageOf({ error, stage: 'route' })),
+        error: (error: unknown) =>
+          note('failed', error, messageOf(legible({ error, stage: 'route' }))),
       }),
     );
   }
