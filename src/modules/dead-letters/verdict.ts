@@ -27,7 +27,7 @@ export interface AttemptFacts {
 export type Verdict =
   | { readonly kind: 'dead'; readonly reason: DeadReason; readonly message: string }
   | { readonly kind: 'later'; readonly at: Instant }
-  | { readonly kind: 'again'; readonly status: number };
+  | { readonly kind: 'again'; readonly status: number; readonly retryAfter?: Duration };
 
 /** The statuses that say of themselves that they will pass. */
 const PASSING = new Set([408, 409, 423, 425, 429]);
@@ -38,7 +38,11 @@ const MOST_AHEAD: Duration = 30 * DAY;
 export function judge(failure: Failure, facts: AttemptFacts): Verdict {
   const { error } = failure;
   // The work is being done elsewhere, or wasn't begun: no attempt of its own.
-  if (error instanceof NotNow) return { kind: 'again', status: error.getStatus() };
+  if (error instanceof NotNow) {
+    const { retryAfter } = error;
+    const when = retryAfter === undefined ? {} : { retryAfter };
+    return { kind: 'again', status: error.getStatus(), ...when };
+  }
   const verdict = ofError(failure, facts.now);
   if (verdict.kind === 'dead' || !isLast(facts)) return verdict;
   const message = `Attempt ${facts.attempts} of ${facts.maxAttempts} failed: ${messageOf(failure)}`;

@@ -18,10 +18,16 @@ const PAUSE: Duration = SECOND / 2;
  * The work was not done, for a reason that is none of its own: come again later. Never a failed
  * attempt, and so never a reason to give a task up.
  */
-export class NotNow extends HttpException {}
+export class NotNow extends HttpException {
+  /** When to come again, for those who ask; absent, whenever they like. */
+  readonly retryAfter: Duration | undefined = undefined;
+}
 
 /** Another process, or another request here, is at it. */
 export class RunsElsewhere extends NotNow {
+  /** It may take long, but it may have crashed as well. */
+  override readonly retryAfter: Duration = 10 * SECOND;
+
   constructor(message = 'Another instance is at it now.') {
     super(message, 409);
   }

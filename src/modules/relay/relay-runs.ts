@@ -217,7 +217,7 @@ export class NoRoom extends NotNow {
     super('This instance has as many calls open as it may.', status);
   }
 
-  readonly retryAfter = COME_AGAIN;
+  override readonly retryAfter = COME_AGAIN;
 }
 
 /** Undefined where nothing may be called: that is for the call itself to find out. */

@@ -2,8 +2,10 @@
 import type { INestApplication } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { request } from 'undici';
 import type { CloudTasksApi, Task } from '../../../src/engine/cloud-tasks-api.js';
 import { CLOUD_TASKS, QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js';
+import type { RelayRequest } from '../../../src/modules/relay/relay.js';
 import { Relay } from '../../../src/modules/relay/relay.js';
 import type { RelayModuleOptions } from '../../../src/modules/relay/relay-options.js';
 import { RelayModule } from '../../../src/modules/relay/relay.module.js';
@@ -79,6 +81,9 @@ export interface RelayApp {
   readonly relay: Relay;
   readonly api: CloudTasksApi;
   tasks(queue?: string): Promise<Task[]>;
+  queueName(id?: string): string;
+  /** Resolves once the engine has settled its next attempt. */
+  attempt(): Promise<void>;
 }
 
 export async function startRelay(
@@ -86,13 +91,23 @@ export async function startRelay(
   options: Partial<RelayModuleOptions> = {},
   tasks: Partial<TasksModuleOptions> = {},
 ): Promise<RelayApp> {
+  let over: (() => void)[] = [];
+  const onEvent = ({ type }: { readonly type: string }) => {
+    if (type !== 'attempt') return;
+    const ended = over;
+    over = [];
+    ended.forEach((tell) => tell());
+  };
   const { app, url, log } = await startApp(
     { imports: [RelayModule.forRoot({ rules, loopback: 'by-rule', ...options })] },
-    { ...EMBEDDED, ...tasks } as TasksModuleOptions,
+    { ...EMBEDDED, engine: { ...EMBEDDED.engine, onEvent }, ...tasks },
   );
   const api = app.get<CloudTasksApi>(CLOUD_TASKS);
   const backend = app.get(QueueBackend);
+  const queueName = (id = 'default') => backend.queueName(id);
   return {
+    queueName,
+    attempt: () => new Promise((resolve) => over.push(resolve)),
     app,
     url,
     log,
@@ -103,6 +118,51 @@ export async function startRelay(
       return (await api.listTasks({ parent, responseView: 'FULL' })).tasks;
     },
   };
+}
+
+export interface DeliverOptions {
+  /** Attempts before this one. */
+  readonly attempt?: number;
+  readonly task?: string;
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The body of the task that the relay makes of a call. */
+export async function taskBody(app: RelayApp, call: RelayRequest): Promise<string> {
+  const { name } = await app.relay.call(call);
+  const task = await app.api.getTask({ name, responseView: 'FULL' });
+  return Buffer.from(task.httpRequest?.body ?? '').toString();
+}
+
+/** Delivers a task of this body as the queue does, without the queue. */
+export async function deliver(
+  app: RelayApp,
+  body: string | Uint8Array,
+  { attempt = 0, task = 'by-hand', deadlineMs = 600_000, signal, headers }: DeliverOptions = {},
+): Promise<{ status: number; headers: IncomingHttpHeaders; text: string }> {
+  const token = await app.app
+    .get(QueueBackend)
+    .idToken({ email: 'tasks@local', audience: app.url });
+  const response = await request(`${app.url}/relay`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': 'application/json',
+      'x-cloudtasks-queuename': 'default',
+      'x-cloudtasks-taskname': task,
+      'x-cloudtasks-taskretrycount': String(attempt),
+      'x-tasks-deadline': String(deadlineMs),
+      ...headers,
+    },
+    body,
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    ...(signal ? { signal } : {}),
+  });
+  const text = await response.body.text();
+  return { status: response.statusCode, headers: response.headers, text };
 }
 
 export function sha256(content: string | Uint8Array): string {

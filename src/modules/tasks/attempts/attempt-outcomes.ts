@@ -181,7 +181,8 @@ export class RunningAttempt {
     const kind = await this.carryOut(verdict, message, facts);
     await this.tell(kind, failure.error, message);
     const status = kind === 'failed' ? (verdict.kind === 'again' ? verdict.status : 500) : 200;
-    this.answer.send(status, { outcome: kind });
+    const after = verdict.kind === 'again' ? verdict.retryAfter : undefined;
+    this.answer.send(status, { outcome: kind }, after);
   }
 
   private async carryOut(

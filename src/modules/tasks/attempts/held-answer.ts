@@ -1,5 +1,7 @@
 /** Holds an answer back until it is decided what is really to be said. */
 import type { ServerResponse } from 'node:http';
+import type { Duration } from '../../../engine/time.js';
+import { SECOND } from '../../../engine/time.js';
 
 interface Decision {
   /** Whether an answer of this status may go out as it is. */
@@ -48,7 +50,7 @@ export class HeldAnswer {
   }
 
   /** Sends this in place of whatever was or will be written. */
-  send(status: number, body: object): void {
+  send(status: number, body: object, retryAfter?: Duration): void {
     const { response } = this;
     if (this.state === 'sent') return;
     this.state = 'sent';
@@ -61,7 +63,10 @@ export class HeldAnswer {
     const text = JSON.stringify(body);
     const length = String(Buffer.byteLength(text));
     const type = 'application/json; charset=utf-8';
-    this.call('writeHead', [status, { 'Content-Type': type, 'Content-Length': length }]);
+    const when =
+      retryAfter === undefined ? {} : { 'Retry-After': String(Math.ceil(retryAfter / SECOND)) };
+    const headers = { 'Content-Type': type, 'Content-Length': length, ...when };
+    this.call('writeHead', [status, headers]);
     this.call('end', [text]);
     // The handler may still run, and Nest answers for it when it ends.
     const ignore = () => response;
