@@ -1,8 +1,10 @@
 /** docs/security.md names what there is, and its links lead somewhere. */
 import { expect, test } from '@jest/globals';
+import type { Server } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { AppServer } from '../../src/app-server.js';
 import { AUTH_MODES } from '../../src/modules/auth/auth-options.js';
 import { readAccountFile } from '../../src/modules/producer/account-file.js';
 import { SETTING_NAMES } from '../../src/setting-names.js';
@@ -27,6 +29,18 @@ test('every secret among the settings is in the table of secrets', () => {
   for (const name of SETTING_NAMES.filter((each) => each.endsWith('_SECRET'))) {
     expect(named).toContain(`\`${name}\``);
   }
+});
+
+test('the limits are those of the server', () => {
+  const app = new AppServer();
+  app.initHttpServer();
+  const { headersTimeout, requestTimeout, maxHeadersCount } = app.getHttpServer() as Server;
+  const limits = doc.table('What', 'Limit', 'Beyond it').map(({ Limit }) => Limit);
+  expect(limits[0]).toBe(`16 KB, fewer than ${String(maxHeadersCount)} headers`);
+  expect(limits.slice(1, 3)).toEqual([
+    `${headersTimeout / 1000} seconds`,
+    `${requestTimeout / 1000} seconds`,
+  ]);
 });
 
 test('the file of accounts is one', () => {
