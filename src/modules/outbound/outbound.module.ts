@@ -22,15 +22,19 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<OutboundOption
     {
       provide: OutboundPolicy,
       inject: [OUTBOUND_OPTIONS, QueueBackend],
-      useFactory: ({ handlers = [], ...options }: OutboundOptions, backend: QueueBackend) => {
+      useFactory: (
+        { handlers = [], connections: _, ...options }: OutboundOptions,
+        backend: QueueBackend,
+      ) => {
         const engine = backend.kind === 'embedded' ? [backend.proof.jwksUrl] : [];
         return OutboundPolicy.read({ ...options, own: [...handlers, ...engine] });
       },
     },
     {
       provide: OutboundClient,
-      inject: [OutboundPolicy, CLOCK],
-      useFactory: (policy: OutboundPolicy, clock: Clock) => new OutboundClient(policy, clock),
+      inject: [OUTBOUND_OPTIONS, OutboundPolicy, CLOCK],
+      useFactory: ({ connections }: OutboundOptions, policy: OutboundPolicy, clock: Clock) =>
+        new OutboundClient(policy, clock, connections === undefined ? {} : { connections }),
     },
   ],
   exports: [OutboundPolicy, OutboundClient],

@@ -1,16 +1,9 @@
 /** Delivers callbacks: a handler of tasks of its own queue, tried again for days. */
 import { Body, Inject, Logger } from '@nestjs/common';
-import type { DurationText } from '../../duration.js';
-import { CloudTasksError } from '../../engine/errors.js';
-import type { Clock } from '../../engine/ports.js';
-import { DAY, MILLISECOND, SECOND } from '../../engine/time.js';
+import { DAY, SECOND } from '../../engine/time.js';
 import type { Journal } from '../../journal.js';
-import { OutboundClient } from '../../outbound/outbound-client.js';
-import { OutboundError } from '../../outbound/outbound-error.js';
-import { OutboundPolicy } from '../../outbound/outbound-policy.js';
+import { webhookPause, WebhookCalls } from '../../outbound/webhook-call.js';
 import { printable } from '../../printable.js';
-import { signWebhook } from '../../webhook-signature.js';
-import { CLOCK } from '../cloud-tasks/queue-backend.js';
 import { GivenUp, RetryLater } from '../dead-letters/handler-failures.js';
 import { JOURNAL } from '../journal/journal-options.js';
 import { Task, TaskController, TaskInfo } from '../tasks/task-decorators.js';
@@ -19,11 +12,6 @@ import type { CallbackEvent } from './callback-event.js';
 import { RelaySettings } from './relay-options.js';
 import { digest } from './relay-records.js';
 
-/** As the specification of Standard Webhooks suggests: about three days in all. */
-const PAUSES: readonly DurationText[] = [
-  ...(['5s', '5m', '30m', '2h', '5h', '10h', '14h', '20h', '24h'] as const),
-];
-const DEADLINE = 30 * SECOND;
 /** How long a receiver that said that it is gone isn't asked again. */
 const SILENCE = 30 * DAY;
 
@@ -39,11 +27,9 @@ export class CallbackController {
   private readonly logger = new Logger('Relay');
 
   constructor(
-    private readonly policy: OutboundPolicy,
-    private readonly client: OutboundClient,
+    private readonly calls: WebhookCalls,
     private readonly settings: RelaySettings,
     @Inject(JOURNAL) private readonly journal: Journal | null,
-    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   @Task('callback', { maxAttempts: -1 })
@@ -55,45 +41,27 @@ export class CallbackController {
     if ((await this.journal?.read(gone))?.state === 'done') {
       throw new GivenUp('refused', 'The receiver has answered 410: it wants no more callbacks.');
     }
-    const status = await this.send(id, url, JSON.stringify(event), task.signal);
-    if (typeof status === 'number' && status >= 200 && status < 300) return;
-    const what = typeof status === 'number' ? `The receiver answered ${status}.` : status.message;
-    if (status === 410) {
+    const answer = await this.calls.deliver({
+      ...{ id, url, body: JSON.stringify(event), signal: task.signal },
+      field: 'callbackUrl',
+      headers: { 'Content-Type': 'application/json' },
+      secrets: this.settings.callbackSecrets,
+    });
+    if (answer.kind === 'delivered') return;
+    const { kind, message } = answer;
+    if (kind === 'gone') {
       await this.journal?.note([{ key: gone, outcome: '{}', ttl: SILENCE }]);
-      throw new GivenUp('refused', what);
+      throw new GivenUp('refused', message);
     }
-    const pause = PAUSES[task.retryCount];
+    if (kind === 'refused') throw new GivenUp('policy', message);
+    const pause = webhookPause(task.retryCount, answer.after);
     if (pause === undefined) {
-      throw new GivenUp('exhausted', `Attempt ${task.retryCount + 1} failed: ${what}`);
+      throw new GivenUp('exhausted', `Attempt ${task.retryCount + 1} failed: ${message}`);
     }
-    this.logger.warn(`Callback ${id.slice(0, 12)} is tried again in ${pause}: ${printable(what)}`);
-    throw new RetryLater({ after: pause, reason: what });
-  }
-
-  /** @throws GivenUp for what the outbound rules refuse */
-  private async send(
-    id: string,
-    url: string,
-    body: string,
-    signal: AbortSignal,
-  ): Promise<number | OutboundError> {
-    const timestamp = Math.floor(this.clock.now() / MILLISECOND / 1000);
-    const own = {
-      'Content-Type': 'application/json',
-      ...signWebhook({ id, timestamp, body }, this.settings.callbackSecrets),
-    };
-    try {
-      const target = this.policy.permit(url, 'callbackUrl');
-      const call = { method: 'POST', own, body, deadline: DEADLINE, signal } as const;
-      const response = await this.client.call(target, call);
-      // Nobody reads what it says.
-      response.body.destroy();
-      return response.status;
-    } catch (error) {
-      if (error instanceof CloudTasksError) throw new GivenUp('policy', error.message);
-      if (!(error instanceof OutboundError)) throw error;
-      if (error.failure === 'refused') throw new GivenUp('policy', error.message);
-      return error;
-    }
+    const seconds = Math.round(pause / SECOND);
+    this.logger.warn(
+      `Callback ${id.slice(0, 12)} is tried again in ${seconds} s: ${printable(message)}`,
+    );
+    throw new RetryLater({ after: `${seconds}s`, reason: message });
   }
 }

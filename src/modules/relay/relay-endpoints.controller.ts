@@ -24,7 +24,7 @@ import type { EnqueuedTask } from '../producer/enqueued-task.js';
 import { inOurWords, shown } from '../producer/enqueued-task.js';
 import { Fields } from '../producer/fields.js';
 import { refuseMethod } from '../producer/post-only.js';
-import { callerName, checkRelay, ownerOf } from '../producer/producer-caller.js';
+import { callerName, checkHandler, ownerOf } from '../producer/producer-caller.js';
 import { ProducerGuard } from '../producer/producer-guard.js';
 import { readJsonText } from '../producer/request-body.js';
 import { readQueue, readScheduleTime, readTaskId } from '../producer/task-fields.js';
@@ -63,7 +63,7 @@ export class RelayEndpointsController {
     return this.keys.answer(request, asked, async (ownId) => {
       const fields = new Fields(text, [...RELAY_FIELDS, ...OPTIONS]);
       const options = readOptions(fields, this.clock);
-      const check = (queue: string) => checkRelay(request, queue);
+      const check = (queue: string) => checkHandler(request, queue, '/relay', true);
       const by = { owner: ownerOf(request).name, ownId, check };
       try {
         const { id, task, queue } = await this.relay.create(fields, options, by);

@@ -1,8 +1,8 @@
 /** Judges how a relayed call went: done, given up, or worth another attempt, and when. */
 import type { Duration, Instant } from '../../engine/time.js';
-import { DAY, MILLISECOND, SECOND } from '../../engine/time.js';
 import type { OutboundError } from '../../outbound/outbound-error.js';
 import type { OutboundRule } from '../../outbound/outbound-rule.js';
+import { retryAfterWait } from '../../retry-after.js';
 import type { DeadReason } from '../dead-letters/dead-letter.js';
 import type { RelayRetry } from './relay-call.js';
 
@@ -17,9 +17,6 @@ const PASSING = new Set([408, 425, 429]);
 const PERMANENT = new Set([501, 505]);
 const WITH_RETRY_AFTER = new Set([408, 425, 429, 503]);
 
-const LEAST_WAIT: Duration = SECOND;
-const LONGEST_WAIT: Duration = DAY;
-
 type StatusRules = Pick<OutboundRule, 'permanent' | 'transient'>;
 
 /** @param retryAfter the header as it came */
@@ -33,7 +30,7 @@ export function judgeStatus(
   const message = `The target answered ${status}.`;
   const again = (): RelayVerdict => {
     const may = WITH_RETRY_AFTER.has(status) || transient.includes(status);
-    const after = may ? waitOf(retryAfter, now) : undefined;
+    const after = may ? retryAfterWait(retryAfter, now) : undefined;
     return { kind: 'again', message, ...(after === undefined ? {} : { after }) };
   };
   if (transient.includes(status)) return again();
@@ -58,16 +55,4 @@ export function judgeFailure(error: OutboundError, retry: RelayRetry): RelayVerd
     };
   }
   return { kind: 'again', message };
-}
-
-/** Seconds, or an HTTP date; from a second to a day, whatever it says. */
-function waitOf(text: string | undefined, now: Instant): Duration | undefined {
-  const trimmed = text?.trim() ?? '';
-  if (/^\d{1,15}$/.test(trimmed)) return clamp(Number(trimmed) * SECOND);
-  const date = /^[A-Za-z]{3}/.test(trimmed) ? Date.parse(trimmed) : NaN;
-  return Number.isNaN(date) ? undefined : clamp(date * MILLISECOND - now);
-}
-
-function clamp(wait: Duration): Duration {
-  return Math.min(Math.max(wait, LEAST_WAIT), LONGEST_WAIT);
 }

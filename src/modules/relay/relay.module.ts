@@ -101,10 +101,12 @@ export class RelayModule
 
   /** Beside `TasksModule`, once. With `rules` it brings an `OutboundModule` of these along. */
   static override forRoot(options: RelayModuleOptions): DynamicModule {
-    const { rules, loopback } = options;
+    const { rules, loopback, maxInflight = 0 } = options;
     const module = super.forRoot(options);
     if (rules === undefined) return module;
-    const outbound = OutboundModule.forRoot({ rules, ...(loopback ? { loopback } : {}) });
+    const connections = Math.max(maxInflight, 512);
+    const local = loopback ? { loopback } : {};
+    const outbound = OutboundModule.forRoot({ rules, connections, ...local });
     return { ...module, imports: [...(module.imports ?? []), outbound] };
   }
 
