@@ -42,7 +42,9 @@ afterAll(() => rmSync(folder, { recursive: true }));
 beforeEach(async () => {
   engine = await startEngine({ dataDir: ':memory:', port: 0 });
   const parent = 'projects/my-project/locations/us-central1';
-  await engine.api.createQueue({ parent, queue: { name: `${parent}/queues/default` } });
+  for (const id of ['default', 'email-queue']) {
+    await engine.api.createQueue({ parent, queue: { name: `${parent}/queues/${id}` } });
+  }
 });
 afterEach(async () => {
   await app.kill('SIGTERM');
@@ -137,7 +139,12 @@ describe('Cloud Run', () => {
     await refusesStrangers();
     const spoofed = { 'x-appengine-queuename': 'default', 'x-appengine-taskname': '1' };
     expect((await post('/tasks/example', spoofed)).status).toBe(401);
-    const answer = await post('/add_task_app_engine', { 'x-api-key': key });
-    expect(answer.status).toBe(202);
+    // No App Engine sends these, and no handler here would take one.
+    expect((await post('/add_task_app_engine', { 'x-api-key': key })).status).toBe(412);
+    const mail = { to: 'ada@example.com', subject: 'Hello', body: 'World' };
+    expect(await post('/emails', { 'x-api-key': key }, mail)).toMatchObject({
+      status: 202,
+      json: { queue: 'email-queue', target: { type: 'http' } },
+    });
   });
 });

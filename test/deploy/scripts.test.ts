@@ -19,7 +19,7 @@ beforeEach(() => {
 afterEach(() => google.close());
 
 function ok(ran: Ran): Ran {
-  expect(ran).toMatchObject({ code: 0 });
+  if (ran.code !== 0) throw new Error(`exit code ${ran.code}: ${ran.stderr}`);
   return ran;
 }
 
