@@ -151,11 +151,9 @@ function allowsOrigin(rule: OutboundRule, url: URL): boolean {
 function allowsPath({ pathPrefix }: OutboundRule, path: string): boolean {
   if (pathPrefix === undefined) return true;
   const prefix = pathPrefix.replace(/\/$/, '');
-  const isBelow = (path: string) => path === prefix || path.startsWith(`${prefix}/`);
+  if (path !== prefix && !path.startsWith(`${prefix}/`)) return false;
   const plain = decodedFully(path);
-  return (
-    isBelow(path) && isBelow(plain) && !/[\0-\x1f\x7f\\]/.test(plain) && !hasDotSegments(plain)
-  );
+  return !/[\0-\x1f\x7f\\]/.test(plain) && !hasDotSegments(plain);
 }
 
 function parseStrictly(text: string, field: string): URL {

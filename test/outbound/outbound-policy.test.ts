@@ -163,6 +163,9 @@ test.each([
   'https://api.example.com\\@evil.example/',
   'http:\\\\localhost:9000/',
   'http://localhost:9000/a b',
+  'http://localhost:9000\\a',
+  'http://localhost:9000/a\\b',
+  'https://api.example.com/?a\\b',
   'http://local\thost:9000/',
   'http://localhost:9000/\r\nX: y',
   'http://localhost:9000/\u0000',
@@ -344,6 +347,17 @@ describe('rules', () => {
 });
 
 describe('our own addresses', () => {
+  test('are told apart by the port, which a scheme may stand for', () => {
+    const own = ['http://127.0.0.1', 'http://127.0.0.1:443'];
+    const [plain, secure] = own.map((address) =>
+      policyOf({ rules: [], loopback: 'any', own: [address] }),
+    ) as [OutboundPolicy, OutboundPolicy];
+    expect(plain.permit('https://localhost/').url.protocol).toBe('https:');
+    expect(refusal('http://localhost/', plain)).toBe('PERMISSION_DENIED');
+    expect(secure.permit('http://localhost/').url.protocol).toBe('http:');
+    expect(refusal('https://localhost/', secure)).toBe('PERMISSION_DENIED');
+  });
+
   test.each([
     'https://app.example.com:8443/',
     'https://APP.example.com./',
