@@ -1,6 +1,7 @@
 /** A request that is sent again under its `Idempotency-Key` makes no second task. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { CloudTasksError } from '../../../src/engine/errors.js';
+import { QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js';
 import { TestApp } from '../../support/test-app.js';
 
 let app: TestApp;
@@ -79,7 +80,7 @@ test('a request that was refused may be sent again, mended, under its key', asyn
 test('a crash after the create makes no second task', async () => {
   const key = nextKey();
   const before = (await app.tasks()).length;
-  const { api } = app;
+  const { api } = app.app.get(QueueBackend);
   const create = api.createTask.bind(api);
   api.createTask = async (request) => {
     await create(request);
@@ -96,7 +97,7 @@ test('a crash after the create makes no second task', async () => {
 
 test('nor when that task has ended by then', async () => {
   const key = nextKey();
-  const { api } = app;
+  const { api } = app.app.get(QueueBackend);
   const create = api.createTask.bind(api);
   api.createTask = async (request) => {
     const { name } = await create(request);
