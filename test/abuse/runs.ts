@@ -15,6 +15,9 @@ export interface AbuseRun {
 
 /** Loaded one by one, each when it is run. */
 export const RUNS: Readonly<Record<string, () => Promise<AbuseRun>>> = {
+  'spoofed-requests': () => import('./spoofed-requests.js'),
+  'forged-tokens': () => import('./forged-tokens.js'),
+  'key-endpoint': () => import('./key-endpoint.js'),
   bodies: () => import('./bodies.js'),
   'slow-clients': () => import('./slow-clients.js'),
   'raw-requests': () => import('./raw-requests.js'),

@@ -67,8 +67,12 @@ export class TestIssuer {
       this.broken(response);
       return;
     }
+    this.publish(response, request.url === '/proxy-keys' ? [this.proxy] : this.published);
+  }
+
+  /** Answers with keys. */
+  publish(response: ServerResponse, keys = this.published): void {
     response.setHeader('Cache-Control', 'public, max-age=3600');
-    const keys = request.url === '/proxy-keys' ? [this.proxy] : this.published;
     response.end(JSON.stringify({ keys: keys.map((key) => key.jwk) }));
   }
 }
