@@ -43,8 +43,8 @@ export class UnixCron {
     text: string,
     private readonly zone: Zone,
   ) {
-    const hours = readFields(text);
-    this.everyHour = hours.size === 24;
+    const [, hours] = unixFields(text);
+    this.everyHour = hours?.size === 24;
     // On a wall without a time zone: the zone's leaps are for `next`, by the one rule.
     this.calendar = new Croner(text.trim().toLowerCase(), {
       timezone: 'UTC',
@@ -85,8 +85,11 @@ export class UnixCron {
   }
 }
 
-/** @returns the hours that it has */
-function readFields(text: string): ReadonlySet<number> {
+/**
+ * @returns the values that each of the five fields has; Sunday may be 0 and 7
+ * @throws NotASchedule
+ */
+export function unixFields(text: string): readonly ReadonlySet<number>[] {
   const fields = [...text.matchAll(/\S+/g)].map(({ 0: field, index }) => ({
     field,
     column: index + 1,
@@ -96,11 +99,10 @@ function readFields(text: string): ReadonlySet<number> {
     const column = surplus?.column ?? text.trimEnd().length + 1;
     throw new NotASchedule('5 fields', `${fields.length}`, column);
   }
-  const values = fields.map(({ field, column }, index) => {
+  return fields.map(({ field, column }, index) => {
     const kind = FIELDS[index];
     return kind ? readField(kind, field, column) : new Set<number>();
   });
-  return values[1] ?? new Set();
 }
 
 function readField(kind: Field, text: string, column: number): Set<number> {

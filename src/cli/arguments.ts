@@ -69,3 +69,12 @@ function originOf(text: string, scheme: RegExp): string | undefined {
   const isBare = url?.pathname === '/' && !url.search && !url.hash && !url.username;
   return isBare && scheme.test(url.protocol) ? url.origin : undefined;
 }
+
+/** A base address, without a slash at the end. */
+export function httpAddress(text: string): string {
+  const url = URL.parse(text);
+  if (!url || !/^https?:$/.test(url.protocol) || url.search || url.hash || url.username) {
+    throw new InvalidArgumentError("Expected an address such as 'https://app.example.com'.");
+  }
+  return text.replace(/\/+$/, '');
+}

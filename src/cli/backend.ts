@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { Option } from 'commander';
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import type { CloudSchedulerApi } from '../engine/cloud-scheduler-api.js';
 import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
 import { connectGoogle } from '../host/connect-google.js';
 import { reachable } from '../loopback.js';
@@ -19,8 +20,8 @@ export interface BackendFlags {
   readonly location: string;
 }
 
-export interface OpenBackend {
-  readonly api: CloudTasksApi & { close(): Promise<void> };
+export interface OpenBackend<Api = CloudTasksApi> {
+  readonly api: Api & { close(): Promise<void> };
   /** `projects/local/locations/us-central1` */
   readonly location: string;
   /** `the engine at 127.0.0.1:8123`, as a sentence goes on after "on". */
@@ -72,6 +73,18 @@ export function withBackendOptions(command: Command): Command {
 
 /** @throws Error with one line for a person: nothing listens there, or something has to be said */
 export async function openBackend(flags: BackendFlags): Promise<OpenBackend> {
+  const { options, ...backend } = await backendOf(flags, 'Google Cloud Tasks');
+  return { api: await connectGoogle(options), ...backend };
+}
+
+/** @throws Error as `openBackend` */
+export async function openScheduler(flags: BackendFlags): Promise<OpenBackend<CloudSchedulerApi>> {
+  const { options, ...backend } = await backendOf(flags, 'Google Cloud Scheduler');
+  const { connectScheduler } = await import('../host/connect-scheduler.js');
+  return { api: await connectScheduler(options), ...backend };
+}
+
+async function backendOf(flags: BackendFlags, google: string) {
   const { host, port, location } = flags;
   const { GOOGLE_CLOUD_PROJECT, K_SERVICE, GAE_ENV } = process.env;
   const onGoogle = flags.emulatorHost !== undefined || [K_SERVICE, GAE_ENV].some(Boolean);
@@ -82,12 +95,9 @@ export async function openBackend(flags: BackendFlags): Promise<OpenBackend> {
   const server = embedded ? `${reachable(host)}:${port}` : flags.emulatorHost;
   if (server !== undefined) await checkListening(server);
   return {
-    api: await connectGoogle(server === undefined ? {} : { emulatorHost: server }),
+    options: server === undefined ? {} : { emulatorHost: server },
     location: `projects/${project}/locations/${location}`,
-    where:
-      server === undefined
-        ? 'Google Cloud Tasks'
-        : `the ${embedded ? 'engine' : 'server'} at ${server}`,
+    where: server === undefined ? google : `the ${embedded ? 'engine' : 'server'} at ${server}`,
     isGoogle: server === undefined,
   };
 }

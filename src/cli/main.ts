@@ -6,7 +6,9 @@ import { deadLettersCommand } from './dead-letters.js';
 import { doctorCommand } from './doctor.js';
 import { engineCommand } from './engine.js';
 import { keysCommand } from './keys.js';
+import { generateCommand } from './generate.js';
 import { queuesCommand } from './queues.js';
+import { schedulesCommand } from './schedules.js';
 
 const { version } = JSON.parse(
   readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
@@ -20,7 +22,9 @@ const program = new Command('nest-cloud-tasks')
   .addCommand(deadLettersCommand())
   .addCommand(doctorCommand())
   .addCommand(keysCommand())
-  .addCommand(queuesCommand());
+  .addCommand(queuesCommand())
+  .addCommand(schedulesCommand())
+  .addCommand(generateCommand());
 
 try {
   await program.parseAsync();

@@ -41,6 +41,19 @@ test('every flag of queues is in its table, and the other way round', async () =
   expect(new Set(documented)).toEqual(new Set(flags.filter((flag) => flag.startsWith('--'))));
 });
 
+test('every flag of schedules is in its table, and the other way round', async () => {
+  const documented = doc
+    .table('Flag', 'Variable', 'What it is')
+    .map(({ Flag }) => Flag.replaceAll('`', ''));
+  const groups = /^(Options|Whose queues):/;
+  // Those that say whose jobs are told of once.
+  const shared = await help(['queues', 'apply'], groups);
+  const flags = (await help(['schedules', 'apply'], groups)).filter(
+    (flag) => flag.startsWith('--') && (documented.includes(flag) || !shared.includes(flag)),
+  );
+  expect(new Set(documented)).toEqual(new Set(flags));
+});
+
 test('a plan looks as shown', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'docs-cli-'));
   const engine = await startEngine({ dataDir: ':memory:', port: 0 });
