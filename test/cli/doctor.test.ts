@@ -441,6 +441,20 @@ describe('on Google', () => {
     ]);
   });
 
+  test('the account that relayed calls are made as', async () => {
+    await createBoth();
+    const relay = 'relay@my-project.iam.gserviceaccount.com';
+    google.accounts.set(relay, {});
+    google.accountPermissions = ['iam.serviceAccounts.actAs'];
+    const found = await on({ RELAY_SERVICE_ACCOUNT: relay });
+    expect(bad(found).filter((line) => line.includes(relay))).toEqual([
+      `fail ${relay}: serviceAccount:${google.self} may not make its tokens, which relayed calls carry (no iam.serviceAccounts.getOpenIdToken)`,
+    ]);
+    google.accountPermissions = ['iam.serviceAccounts.getOpenIdToken'];
+    const minting = await on({ RELAY_SERVICE_ACCOUNT: relay });
+    expect(bad(minting).filter((line) => line.includes(relay))).toEqual([]);
+  });
+
   test('a bucket that is missing, and one that may not be written', async () => {
     await createBoth();
     const variables = { PAYLOAD_STORE: 'gs://my-payloads' };

@@ -1,5 +1,6 @@
 /** Looks at the service accounts that tasks are called as, and whether whoever asks may use them. */
 import type { Settings } from '../../config.js';
+import { outboundRules } from './check-settings.js';
 import type { Examined, Section } from './examined.js';
 import { onGoogle } from './examined.js';
 import type { Finding } from './finding.js';
@@ -8,12 +9,15 @@ import type { Google } from './google.js';
 import { refusalOf } from './google.js';
 
 const ACT_AS = 'iam.serviceAccounts.actAs';
-/** For tokens in one's own name: the relay's, and those of `--canary`. */
+/** For tokens that the app makes by itself: the relay's, and those of `--canary`. */
 const MINT = 'iam.serviceAccounts.getOpenIdToken';
 
 export const identity: Section = {
   title: 'Identity on Google Cloud',
-  needs: ['PROJECT_ID', 'SERVICE_ACCOUNT', 'EXTERNAL_SERVICE_ACCOUNT', 'TASKS_BACKEND'],
+  needs: [
+    ...(['PROJECT_ID', 'TASKS_BACKEND', 'SERVICE_ACCOUNT'] as const),
+    ...(['EXTERNAL_SERVICE_ACCOUNT', 'RELAY_SERVICE_ACCOUNT'] as const),
+  ],
   applies: onGoogle,
   async *findings({ settings, google }) {
     try {
@@ -30,20 +34,45 @@ export const identity: Section = {
       );
       return;
     }
-    for (const account of accountsOf(settings)) yield* serviceAccount(account, settings, google);
+    for (const [account, uses] of usesOf(settings)) {
+      yield* serviceAccount(account, uses, settings, google);
+    }
   },
 };
 
-/** Of tasks for handlers, and of those for other servers that carry a token. */
-function accountsOf({ serviceAccount: handlers, external }: Settings): Set<string> {
-  const { origins, serviceAccount: others } = external;
-  const hasTokens =
-    origins !== 'loopback' && origins.some(({ audience }) => audience !== undefined);
-  return new Set(hasTokens ? [handlers, others] : [handlers]);
+/**
+ * What an account is for: `tasks` that carry its token, which Cloud Tasks makes, or `calls` of the
+ * relay, whose tokens the app makes by itself.
+ */
+type Use = 'tasks' | 'calls';
+
+function usesOf(settings: Settings): Map<string, Set<Use>> {
+  const uses = new Map<string, Set<Use>>();
+  const add = (account: string, use: Use) => {
+    uses.set(account, (uses.get(account) ?? new Set<Use>()).add(use));
+  };
+  add(settings.serviceAccount, 'tasks');
+  for (const { audience, serviceAccount } of rulesOf(settings)) {
+    if (audience !== undefined) add(serviceAccount ?? settings.external.serviceAccount, 'tasks');
+  }
+  const { serviceAccount: relay, credentials } = settings.relay;
+  // A key is the account itself.
+  if (relay !== undefined && !credentials) add(relay, 'calls');
+  return uses;
+}
+
+function rulesOf(settings: Settings): ReturnType<typeof outboundRules> {
+  try {
+    return outboundRules(settings);
+  } catch {
+    // Said where the file is looked at.
+    return [];
+  }
 }
 
 async function* serviceAccount(
   account: string,
+  uses: ReadonlySet<Use>,
   settings: Settings,
   google: Google,
 ): AsyncIterable<Finding> {
@@ -56,11 +85,11 @@ async function* serviceAccount(
     const tested = await google.ask(`${url}:testIamPermissions`, asked);
     if (tested.status === 200) {
       const had = (tested.json['permissions'] ?? []) as unknown[];
-      yield* permissions(account, had, await google.member(), settings);
+      yield* permissions(account, uses, had, await google.member(), settings);
     } else {
       yield warn(account, `nobody can tell what may be done with it (${refusalOf(tested)})`);
     }
-    yield* agent(account, settings);
+    if (uses.has('tasks')) yield* agent(account, settings);
   } catch (error) {
     yield warn(account, `IAM can't be asked: ${reasonOf(error)}`);
   }
@@ -93,25 +122,33 @@ function existence(
 
 function* permissions(
   account: string,
+  uses: ReadonlySet<Use>,
   had: readonly unknown[],
   who: string,
   { auth }: Settings,
 ): Iterable<Finding> {
   const grant = (role: string) =>
-    `gcloud iam service-accounts add-iam-policy-binding ${account} --member=${who} --role=roles/${role}`;
+    `gcloud iam service-accounts add-iam-policy-binding ${account} --member=${who} --role=roles/iam.${role}`;
   if (had.includes(ACT_AS)) yield ok(account, 'tasks that carry its token may be made (actAs)');
-  else {
+  else if (uses.has('tasks')) {
     // There handlers are called without.
     const finding = auth.mode === 'appengine' ? warn : fail;
     yield finding(
       account,
       `${who} may not make tasks that carry its token (no ${ACT_AS})`,
-      grant('iam.serviceAccountUser'),
+      grant('serviceAccountUser'),
     );
   }
-  yield had.includes(MINT)
-    ? ok(account, 'it can be impersonated (getOpenIdToken)')
-    : ok(account, `it can't be impersonated, which tasks don't need (no ${MINT})`);
+  if (had.includes(MINT)) yield ok(account, 'it can be impersonated (getOpenIdToken)');
+  else if (uses.has('calls')) {
+    yield fail(
+      account,
+      `${who} may not make its tokens, which relayed calls carry (no ${MINT})`,
+      grant('serviceAccountOpenIdTokenCreator'),
+    );
+  } else {
+    yield ok(account, `it can't be impersonated, which tasks don't need (no ${MINT})`);
+  }
 }
 
 /** Cloud Tasks mints the tokens by an agent of its own, which has what it needs in its own project. */

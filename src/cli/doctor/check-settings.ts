@@ -185,13 +185,8 @@ function* external(settings: Settings): Iterable<Finding> {
   }
   if (outboundFile !== undefined) {
     try {
-      const read = readOutboundFile(outboundFile, {
-        loopback: settings.backend.kind === 'embedded' ? 'by-rule' : 'refused',
-        isOwnAudience: (audience) => ownAudiences(settings).includes(audience),
-        others: named,
-      });
-      yield ok('OUTBOUND_FILE', `${read.length} rule(s) for other servers`);
-      rules = [...named, ...read];
+      rules = outboundRules(settings);
+      yield ok('OUTBOUND_FILE', `${rules.length - named.length} rule(s) for other servers`);
     } catch (error) {
       yield fail('OUTBOUND_FILE', reasonOf(error));
     }
@@ -216,6 +211,19 @@ function* external(settings: Settings): Iterable<Finding> {
       `Set EXTERNAL_SERVICE_ACCOUNT=tasks-external@${projectId}.iam.gserviceaccount.com`,
     );
   }
+}
+
+/** Of `EXTERNAL_ORIGINS` and of the file. @throws CloudTasksError for a file that isn't right */
+export function outboundRules(settings: Settings): readonly OutboundRule[] {
+  const { external, outboundFile, backend } = settings;
+  const named = external.origins === 'loopback' ? [] : external.origins;
+  if (outboundFile === undefined) return named;
+  const read = readOutboundFile(outboundFile, {
+    loopback: backend.kind === 'embedded' ? 'by-rule' : 'refused',
+    isOwnAudience: (audience) => ownAudiences(settings).includes(audience),
+    others: named,
+  });
+  return [...named, ...read];
 }
 
 function ownAudiences({ auth, serviceUrl, producer }: Settings): (string | undefined)[] {
