@@ -1,0 +1,157 @@
+/**
+ * Puts mistakes into what decides who gets in and what gets out, one at a time and in a copy, and
+ * tells which of them no test finds:
+ *
+ *   npm run test:mutants
+ *   npm run test:mutants -- verifier --only 3
+ *
+ * Ends with status 1 when fewer than nine of ten are found.
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+export interface Mutant {
+  readonly file: string;
+  /** Occurs once in the file. */
+  readonly from: string;
+  readonly to: string;
+  /** What it would let through, or break. */
+  readonly why: string;
+}
+
+interface List {
+  readonly load: () => Promise<{ readonly MUTANTS: readonly Mutant[] }>;
+  /** Paths of the tests that concern it: the quick ones, then the whole app. */
+  readonly tests: readonly (readonly string[])[];
+}
+
+const LISTS: Readonly<Record<string, List>> = {
+  verifier: {
+    load: () => import('./verifier.js'),
+    tests: [
+      ['test/modules/auth/', 'test/modules/producer/producer-auth'],
+      ['test/abuse/cases-a', 'test/abuse/cases-b'],
+    ],
+  },
+  outbound: {
+    load: () => import('./outbound.js'),
+    tests: [
+      ['test/outbound/', 'test/header-rules', 'test/modules/outbound'],
+      ['test/abuse/cases-'],
+    ],
+  },
+};
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const WANTED = 0.9;
+/** A mistake that makes a test wait for ever is found too. */
+const LONGEST_RUN_MS = 180_000;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { only: { type: 'string' } },
+});
+const copy = mkdtempSync(join(tmpdir(), 'mutants-'));
+try {
+  for (const part of [
+    'src',
+    'test',
+    'docs',
+    'examples',
+    'package.json',
+    'tsconfig.json',
+    'jest.config.js',
+  ]) {
+    cpSync(join(ROOT, part), join(copy, part), { recursive: true });
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+  const names = positionals.length > 0 ? positionals : Object.keys(LISTS);
+  for (const name of names) {
+    const list = LISTS[name];
+    if (!list)
+      throw new Error(`There is no list '${name}', only ${Object.keys(LISTS).join(', ')}.`);
+    if (!(await isFound(name, list))) process.exitCode = 1;
+  }
+} finally {
+  rmSync(copy, { recursive: true });
+}
+
+/** Whether enough of a list's mistakes are. */
+async function isFound(name: string, { load, tests }: List): Promise<boolean> {
+  const { MUTANTS } = await load();
+  for (const mutant of MUTANTS) mutated(mutant);
+  for (const paths of tests) {
+    if ((await outcome(paths)) !== 'passed') throw new Error(`${paths.join(' ')}: fails as it is.`);
+  }
+  const survivors: string[] = [];
+  let count = 0;
+  for (const [index, mutant] of MUTANTS.entries()) {
+    if (values.only !== undefined && Number(values.only) !== index) continue;
+    count++;
+    const line = `${name} ${index}: ${mutant.file}: ${mutant.why}`;
+    const found = await findsIt(mutant, tests);
+    console.log(found ? `killed    ${line} (${found})` : `SURVIVED  ${line}`);
+    if (!found) survivors.push(line);
+  }
+  const share = (count - survivors.length) / count;
+  console.log(`${name}: ${count - survivors.length} of ${count} killed.`);
+  return share >= WANTED;
+}
+
+/** @returns what found it, or undefined */
+async function findsIt(mutant: Mutant, tests: List['tests']): Promise<string | undefined> {
+  const path = join(copy, mutant.file);
+  const original = readFileSync(path, 'utf8');
+  writeFileSync(path, mutated(mutant));
+  try {
+    for (const paths of tests) {
+      const result = await outcome(paths);
+      if (result !== 'passed') return `${result}: ${paths.join(' ')}`;
+    }
+    return undefined;
+  } finally {
+    writeFileSync(path, original);
+  }
+}
+
+/** @throws Error for a mutant that fits nowhere, or in two places */
+function mutated({ file, from, to, why }: Mutant): string {
+  const text = readFileSync(join(copy, file), 'utf8');
+  const parts = text.split(from);
+  if (parts.length !== 2) {
+    throw new Error(`${file}: '${from}' is there ${parts.length - 1} times, for: ${why}`);
+  }
+  return parts.join(to);
+}
+
+/** @throws Error where the tests could not even be loaded: then it is no mistake, but nonsense */
+async function outcome(paths: readonly string[]): Promise<'passed' | 'failed' | 'endless'> {
+  const report = join(copy, 'report.json');
+  rmSync(report, { force: true });
+  const jest = spawn(
+    process.execPath,
+    [
+      '--experimental-vm-modules',
+      '--no-warnings',
+      'node_modules/jest/bin/jest.js',
+      ...['--bail', '--forceExit', '--testTimeout=20000', '--json', `--outputFile=${report}`],
+      ...paths,
+    ],
+    { cwd: copy, stdio: 'ignore', timeout: LONGEST_RUN_MS, killSignal: 'SIGKILL' },
+  );
+  const [status, signal] = (await once(jest, 'exit')) as [number | null, string | null];
+  if (signal !== null) return 'endless';
+  if (status === 0) return 'passed';
+  const { numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  ) as Record<'numFailedTests' | 'numRuntimeErrorTestSuites', number>;
+  if (numFailedTests === 0 && numRuntimeErrorTestSuites > 0) {
+    throw new Error(`${paths.join(' ')}: can't be loaded.`);
+  }
+  return 'failed';
+}
