@@ -3,14 +3,7 @@
  * tests of `src/outbound` or by the abuse cases.
  */
 
-interface Mutant {
-  readonly file: string;
-  /** Occurs once in the file. */
-  readonly from: string;
-  readonly to: string;
-  /** What it would let through. */
-  readonly why: string;
-}
+import type { Mutant } from './mutant.js';
 
 const POLICY = 'src/outbound/outbound-policy.ts';
 const RULE = 'src/outbound/outbound-rule.ts';

@@ -72,6 +72,7 @@ test.each([
   ['::2', false],
   ['::1:1', false],
   ['::ffff:127.0.0.1', false],
+  ['7f00::1', false],
   ['8.8.8.8', false],
 ])('%s is loopback: %s', (address, expected) => {
   expect(isLoopbackAddress(address)).toBe(expected);
