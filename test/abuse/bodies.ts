@@ -18,7 +18,7 @@ const AT_ONCE = 12;
 const BATCH = 1_000;
 /** A body of a megabyte takes milliseconds. */
 const HANGS_AFTER_MS = 30_000;
-/** Of the memory in use, from a tenth of the run to its end. */
+/** Of the live heap, from a tenth of the run to its end. */
 const MOST_GROWTH = 12 * 1024 * 1024;
 const MEMORY_IS_TOLD_FROM = 10_000;
 
@@ -54,18 +54,18 @@ export async function run(count: number, seed: number): Promise<string> {
       };
       await Promise.all(Array.from({ length: AT_ONCE }, caller));
       await scan(app);
-      const used = liveMemory();
+      const used = liveMemory().heap;
       if (memory || last * 10 >= count) memory = { start: memory?.start ?? used, end: used };
     }
     const grown = memory ? memory.end - memory.start : 0;
     if (count >= MEMORY_IS_TOLD_FROM && grown > MOST_GROWTH) {
-      throw new Error(`Memory in use grew by ${megabytes(grown)} MB.`);
+      throw new Error(`The heap grew by ${megabytes(grown)} MB.`);
     }
     if (Object.keys(Object.prototype).length > 0) throw new Error('A prototype is polluted.');
     const told = [...statuses]
       .sort(([one], [other]) => one - other)
       .map(([status, times]) => `${times} x ${status}`);
-    return `${routes.length} routes, ${told.join(', ')}, memory ${megabytes(memory?.start ?? 0)} -> ${megabytes(memory?.end ?? 0)} MB`;
+    return `${routes.length} routes, ${told.join(', ')}, heap ${megabytes(memory?.start ?? 0)} -> ${megabytes(memory?.end ?? 0)} MB`;
   } finally {
     await pool.close();
     await app.close();
