@@ -8,7 +8,8 @@ export type {
   EmbeddedEngineOptions,
 } from './modules/cloud-tasks/cloud-tasks-options.js';
 export type { QueueSettings } from './host/queues-plan.js';
-export type { AuthMode } from './modules/auth/auth-options.js';
+export type { AllowedAccount, AuthMode, PinnedAccount } from './modules/auth/auth-options.js';
+export type { EnvelopeSecrets } from './modules/auth/envelope.js';
 export type { PayloadStoreOptions } from './modules/payloads/payload-options.js';
 
 // Handlers.

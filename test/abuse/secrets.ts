@@ -15,11 +15,12 @@ const FORMS: readonly (readonly [kind: string, form: RegExp])[] = [
   ['an API key of Google', /AIza[\w-]{30,}/],
   ['a webhook secret', /whsec_[A-Za-z0-9+/=]{8,}/],
   ['a signature', /v1[=,](?:[0-9a-f]{32,}|[A-Za-z0-9+/]{40,}={0,2})/],
+  ['an envelope', /\bv1\.\d{6,12}\.[\w-]{43}\.[\w-]{43}/],
   ['a private key', /-----BEGIN [A-Z ]*PRIVATE KEY-----/],
   ['a cookie', /(?:set-)?cookie["']?\s*[:=]\s*["'[]*[^\s"'=;,]+=[^\s"';]/i],
   [
     'a header that says who calls',
-    /(?:(?:proxy|x-serverless)-authorization|authorization|x-api-key|x-engine-signature|x-goog-iap-jwt-assertion)["']?\s*[:=]\s*["'[]*(?!(?:Bearer )?\(token\)|nct_[a-z0-9]{12}_\(secret\))[^\s"']{4}/i,
+    /(?:(?:proxy|x-serverless)-authorization|authorization|x-api-key|x-engine-signature|x-tasks-envelope|x-goog-iap-jwt-assertion)["']?\s*[:=]\s*["'[]*(?!(?:Bearer )?\(token\)|nct_[a-z0-9]{12}_\(secret\))[^\s"']{4}/i,
   ],
 ];
 

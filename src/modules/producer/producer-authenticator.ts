@@ -62,6 +62,7 @@ export class ProducerAuthenticator {
         // Google writes its own in two ways.
         const issuers = issuer === GOOGLE ? [GOOGLE, 'accounts.google.com'] : [issuer];
         const keys = new KeySet({ issuer }, this.clock);
+        keys.warmUp();
         const verifier = new OidcVerifier(keys, { issuers, audience, accounts }, this.clock);
         return async ({ headersDistinct }) => {
           const { email } = await verifier.verify(headersDistinct['authorization'] ?? []);
@@ -72,6 +73,7 @@ export class ProducerAuthenticator {
         const { audience, keysUrl = IAP_KEYS } = auth;
         const callers = new AccountCallers(auth, this.clock);
         const keys = new KeySet({ jwksUrl: keysUrl }, this.clock, 'ES256');
+        keys.warmUp();
         const verifier = new IapVerifier(keys, audience, callers.accounts, this.clock);
         return async ({ headersDistinct }) =>
           callers.caller(await verifier.verify(headersDistinct[IAP_HEADER] ?? []));

@@ -1,0 +1,95 @@
+/** How often Google is asked for ID tokens: by its metadata server, which is a loopback one here. */
+import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { IdTokens } from '../../../src/modules/relay/id-tokens.js';
+import { Loopback } from '../../support/loopback.js';
+import { encode } from '../../support/test-issuer.js';
+
+const AUDIENCE = 'https://api.example.com';
+const home = mkdtempSync(join(tmpdir(), 'no-credentials-'));
+const before = { ...process.env };
+
+/** Seconds that the tokens live. */
+let life: number;
+/** Audiences that tokens were asked for. */
+let asked: string[];
+let broken: ((response: ServerResponse) => void) | undefined;
+let metadata: Loopback;
+
+beforeEach(async () => {
+  life = 3600;
+  asked = [];
+  broken = undefined;
+  metadata = new Loopback();
+  const url = await metadata.http((request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://metadata');
+    response.setHeader('Metadata-Flavor', 'Google');
+    if (!pathname.endsWith('/identity')) {
+      response.end('demo');
+      return;
+    }
+    const audience = searchParams.get('audience') ?? '';
+    asked.push(audience);
+    if (broken) broken(response);
+    else response.end(token(audience));
+  });
+  // Nothing of this machine's own, and nothing but loopback.
+  Object.assign(process.env, {
+    GCE_METADATA_HOST: new URL(url).host,
+    METADATA_SERVER_DETECTION: 'assume-present',
+    GOOGLE_CLOUD_PROJECT: 'demo',
+    HOME: home,
+    CLOUDSDK_CONFIG: home,
+  });
+  delete process.env['GOOGLE_APPLICATION_CREDENTIALS'];
+});
+afterEach(async () => {
+  await metadata.close();
+  process.env = { ...before };
+});
+afterAll(() => rmSync(home, { recursive: true }));
+
+function token(audience: string): string {
+  const exp = Math.floor(Date.now() / 1000) + life;
+  return [encode({ alg: 'RS256' }), encode({ aud: audience, exp, jti: asked.length }), 'x'].join(
+    '.',
+  );
+}
+
+const idTokens = () =>
+  new IdTokens({ kind: 'default' }, { idToken: () => Promise.reject(new Error('no engine')) });
+
+test('fifty at once: one request for each audience, and none while the token is good', async () => {
+  const tokens = idTokens();
+  const fifty = await Promise.all(Array.from({ length: 50 }, () => tokens.token(AUDIENCE)));
+  expect(new Set(fifty).size).toBe(1);
+  await tokens.token(AUDIENCE);
+  expect(asked).toEqual([AUDIENCE]);
+  await Promise.all([tokens.token('https://other.example.com'), tokens.token(AUDIENCE)]);
+  expect(asked).toEqual([AUDIENCE, 'https://other.example.com']);
+});
+
+test('a token is asked for anew five minutes before its end', async () => {
+  const tokens = idTokens();
+  life = 299;
+  await tokens.token(AUDIENCE);
+  await tokens.token(AUDIENCE);
+  expect(asked).toHaveLength(2);
+  life = 320;
+  await tokens.token(AUDIENCE);
+  await tokens.token(AUDIENCE);
+  expect(asked).toHaveLength(3);
+});
+
+test('a failure is told without what was answered, and the next call asks again', async () => {
+  const tokens = idTokens();
+  broken = (response) => response.writeHead(404).end('secret-of-the-metadata-server');
+  const failure = await tokens.token(AUDIENCE).catch((error: unknown) => String(error));
+  expect(failure).toContain(`No ID token can be had for ${AUDIENCE} (404).`);
+  expect(failure).not.toContain('secret-of');
+  broken = undefined;
+  await expect(tokens.token(AUDIENCE)).resolves.toMatch(/^eyJ/);
+});
