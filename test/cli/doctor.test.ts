@@ -129,6 +129,20 @@ describe('a laptop', () => {
     expect(tasks).toEqual([]);
   });
 
+  test('a canary is signed where handlers take only what is', async () => {
+    const ENVELOPE_SECRET = 'a-secret-of-this-test-that-is-long-enough';
+    const app = await TestApp.start({ ENVELOPE_SECRET });
+    ends.push(() => app.close());
+    const ports = { PORT: new URL(app.url).port, ENGINE_PORT: new URL(app.engineUrl).port };
+    const found = await doctor(
+      { DATA_DIR: folder, ENVELOPE_SECRET, ...ports },
+      { url: app.url, canary: true },
+    );
+    expect(bad(found)).toEqual([]);
+    expect(lines(found, 'a task')).toHaveLength(1);
+    expect(JSON.stringify(found)).not.toContain(ENVELOPE_SECRET);
+  });
+
   test('a canary that fails is told of, and taken away', async () => {
     const app = await TestApp.start();
     ends.push(() => app.close());
@@ -218,11 +232,15 @@ describe('settings that are wrong', () => {
     [{ HOST: '0.0.0.0', PRODUCER_KEYS_FILE: 'package.json' }, 'PRODUCER_AUTH'],
     [{ PRODUCER_AUTH: 'oidc' }, 'PRODUCER_AUDIENCE PRODUCER_ACCOUNTS'],
     [{ AUTH_MODE: 'appengine' }, 'AUTH_MODE'],
+    [{ PRODUCER_AUTH: 'api-key', PRODUCER_KEYS_FILE: '/none.json' }, 'PRODUCER_KEYS_FILE'],
+    [{ PORT: '8123', ENGINE_PORT: '' }, 'ENGINE_PORT'],
     [{ STORE_URL: 'mysql://x' }, 'STORE_URL'],
   ])('%j: %s alone', async (variables, expected) => {
     const found = await doctor({ DATA_DIR: folder, ...NO_PORTS, ...variables });
     const wrong = found.filter(({ section }) => section === 'Settings');
     expect(wrong.map(({ about }) => about).join(' ')).toBe(expected);
+    // All else is looked at nevertheless.
+    expect(found.map(({ section }) => section)).toContain('Queues');
   });
 
   test('of a file, under those of the shell', () => {
@@ -553,6 +571,18 @@ describe('on Google', () => {
       expect(atDoor(await on({ K_SERVICE: 'app' }, { url }))).toEqual([
         'warn front end: it lets no stranger through: tokens may come without their signature, which oidc refuses',
       ]);
+    });
+
+    test('a front end that lets strangers to some page is none, whoever refuses them at handlers', async () => {
+      await createBoth();
+      const loopback = new Loopback();
+      ends.push(() => loopback.close());
+      const url = await loopback.http(({ url: path }, response) => {
+        response.writeHead(path === '/' ? 200 : 403).end();
+      });
+      expect(lines(await on(IAM, { url }), 'front end')[0]).toMatch(
+        /^fail front end: strangers get/,
+      );
     });
 
     test('an app that strangers reach is right in oidc, and fails in cloud-run-iam', async () => {

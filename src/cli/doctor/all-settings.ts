@@ -13,19 +13,24 @@ export interface AllSettings {
   readonly problems: ReadonlyMap<string, string>;
 }
 
+/** Of other kinds they would be refused beside it, and are not at fault. */
+const SOME_PRODUCER: Variables = {
+  PRODUCER_AUTH: 'iap',
+  PRODUCER_AUDIENCE: 'doctor',
+  PRODUCER_KEYS_FILE: undefined,
+  PRODUCER_ACCOUNTS: undefined,
+  PRODUCER_ACCOUNTS_FILE: undefined,
+  PRODUCER_ISSUER: undefined,
+};
+
 /** For what must be set and isn't, so that the rest can be judged. */
 const STAND_INS: Readonly<Record<string, Variables>> = {
   PROJECT_ID: { PROJECT_ID: 'doctor' },
   SERVICE_URL: { SERVICE_URL: 'https://doctor.invalid' },
   SERVICE_ACCOUNT: { SERVICE_ACCOUNT: 'doctor@doctor.invalid' },
-  PRODUCER_AUTH: {
-    PRODUCER_AUTH: 'iap',
-    PRODUCER_AUDIENCE: 'doctor',
-    // Of other kinds they would be refused beside it, and are not at fault.
-    PRODUCER_KEYS_FILE: undefined,
-    PRODUCER_ACCOUNTS: undefined,
-    PRODUCER_ISSUER: undefined,
-  },
+  ENGINE_PORT: { ENGINE_PORT: '0' },
+  PRODUCER_AUTH: SOME_PRODUCER,
+  PRODUCER_KEYS_FILE: SOME_PRODUCER,
   PRODUCER_AUDIENCE: { PRODUCER_AUDIENCE: 'doctor' },
   PRODUCER_ACCOUNTS: { PRODUCER_ACCOUNTS: 'doctor@doctor.invalid' },
 };
@@ -33,6 +38,7 @@ const STAND_INS: Readonly<Record<string, Variables>> = {
 /** Each variable is refused once, then left out, and then replaced. */
 export function readAllSettings(variables: Variables): AllSettings {
   const problems = new Map<string, string>();
+  const replaced = new Set<string>();
   const rest: Record<string, string | undefined> = { ...variables };
   for (;;) {
     try {
@@ -40,18 +46,18 @@ export function readAllSettings(variables: Variables): AllSettings {
     } catch (error) {
       if (!(error instanceof SettingsError)) throw error;
       const { setting, message } = error;
-      const isNew = !problems.has(setting);
-      if (isNew) problems.set(setting, message);
-      if (isNew && rest[setting] !== undefined) rest[setting] = undefined;
-      else if (isStandIn(rest, setting)) return { settings: undefined, problems };
-      else Object.assign(rest, STAND_INS[setting]);
+      const isFirst = !problems.has(setting);
+      if (isFirst) problems.set(setting, message);
+      if (isFirst && rest[setting] !== undefined) {
+        rest[setting] = undefined;
+      } else if (STAND_INS[setting] && !replaced.has(setting)) {
+        replaced.add(setting);
+        Object.assign(rest, STAND_INS[setting]);
+      } else {
+        return { settings: undefined, problems };
+      }
     }
   }
-}
-
-function isStandIn(variables: Variables, setting: string): boolean {
-  const standIn = STAND_INS[setting]?.[setting];
-  return standIn === undefined || variables[setting] === standIn;
 }
 
 /**

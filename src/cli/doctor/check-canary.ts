@@ -1,7 +1,12 @@
 /** Sends a real task, and asks with a real token: what no setting tells, and nobody from outside. */
+import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
+import type { Settings } from '../../config.js';
 import type { Task, TaskInput } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
+import { SystemClock } from '../../host/system-clock.js';
+import { reachable } from '../../loopback.js';
+import { Envelope, ENVELOPE_HEADER } from '../../modules/auth/envelope.js';
 import type { OpenBackend } from '../backend.js';
 import { call } from './check-front.js';
 import { mintToken } from './check-identity.js';
@@ -13,6 +18,7 @@ import { fail, ok, reasonOf, warn } from './finding.js';
 /** Cloud Tasks dispatches within seconds; a service that is scaled to none takes longer. */
 const LONGEST_WAIT_MS = 60_000;
 const LOOK_EVERY_MS = 250;
+const BODY = new TextEncoder().encode('{}');
 
 export const canary: Section = {
   title: 'Canary',
@@ -20,7 +26,9 @@ export const canary: Section = {
   applies: ({ canary: wanted }) => wanted,
   async *findings(examined) {
     yield await realTask(examined);
-    if (onGoogle(examined) && examined.settings.auth.mode !== 'appengine') {
+    const { mode, envelope } = examined.settings.auth;
+    // Without a signature of ours a token alone opens nothing.
+    if (onGoogle(examined) && mode !== 'appengine' && !envelope) {
       yield await realToken(examined);
     }
   },
@@ -34,7 +42,7 @@ async function realTask(examined: Examined): Promise<Finding> {
   try {
     backend = await examined.backend();
     const parent = `${backend.location}/queues/${settings.queueName}`;
-    const task = await backend.api.createTask({ parent, task: targetOf(examined) });
+    const task = await backend.api.createTask({ parent, task: canaryTask(examined, parent) });
     ({ name } = task);
     const ended = await outcome(backend, name);
     if (ended === 'done') {
@@ -56,22 +64,26 @@ async function realTask(examined: Examined): Promise<Finding> {
   }
 }
 
-function targetOf({ settings, url, path }: Examined): TaskInput {
-  const { auth, serviceUrl, serviceAccount, backend } = settings;
-  const body = new TextEncoder().encode('{}');
+/** As the app would make it, signed where its handlers ask for that. */
+function canaryTask({ settings, url, path }: Examined, parent: string): TaskInput {
+  const { auth, serviceUrl, serviceAccount, host, port } = settings;
+  const name = `${parent}/tasks/doctor-${randomUUID()}`;
+  const base = serviceUrl ?? url ?? `http://${reachable(host)}:${port}`;
+  const isAppEngine = auth.mode === 'appengine' || (auth.mode === 'local' && !serviceUrl);
+  const onWire = isAppEngine ? path : new URL(base + path).pathname;
   const headers = { 'Content-Type': 'application/json' };
-  if (auth.mode === 'appengine' || (backend.kind === 'embedded' && serviceUrl === undefined)) {
-    return { appEngineHttpRequest: { relativeUri: path, headers, body } };
-  }
-  const audience = auth.audience ?? serviceUrl ?? '';
-  return {
-    httpRequest: {
-      url: (serviceUrl ?? url ?? '') + path,
-      headers,
-      body,
-      oidcToken: { serviceAccountEmail: serviceAccount, audience },
-    },
-  };
+  const request = { headers: { ...headers, ...seal(settings, name, onWire) }, body: BODY };
+  if (isAppEngine) return { name, appEngineHttpRequest: { relativeUri: path, ...request } };
+  const oidcToken = { serviceAccountEmail: serviceAccount, audience: auth.audience ?? base };
+  return { name, httpRequest: { url: base + path, oidcToken, ...request } };
+}
+
+function seal({ auth }: Settings, name: string, path: string): Record<string, string> {
+  if (!auth.envelope) return {};
+  const [queue = '', , taskId = ''] = name.split('/').slice(-3);
+  const task = { queue, taskId, method: 'POST', path, headers: [] };
+  const now = new SystemClock().now();
+  return { [ENVELOPE_HEADER]: new Envelope(auth.envelope).seal(task, BODY, now) };
 }
 
 /** `done`, the task after its first answer, or undefined when none came. */
@@ -110,7 +122,11 @@ export async function realToken(examined: Examined): Promise<Finding> {
     );
   }
   try {
-    const { status, byGuard } = await call(serviceUrl + path, { authorization: `Bearer ${token}` });
+    const { status, byGuard } = await call(
+      serviceUrl + path,
+      { authorization: `Bearer ${token}` },
+      '{}',
+    );
     if (status >= 200 && status < 300) {
       return ok(
         about,

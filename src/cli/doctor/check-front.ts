@@ -15,7 +15,7 @@ export interface Met {
   readonly status: number;
   /** Our guard's own answer; else it is that of something in front of the app. */
   readonly byGuard: boolean;
-  /** Where it sends a browser to, as Identity-Aware Proxy does. */
+  /** Where it sends a browser to. */
   readonly location: string | undefined;
 }
 
@@ -32,7 +32,7 @@ export const front: Section = {
     let someGotThrough = false;
     for (const [about, headers] of forgeries(examined)) {
       try {
-        const met = await call(url + examined.path, headers);
+        const met = await call(url + examined.path, headers, '{}');
         someGotThrough ||= met.byGuard;
         yield judged(about, met, examined);
       } catch (error) {
@@ -40,7 +40,7 @@ export const front: Section = {
         return;
       }
     }
-    yield* frontAgainstMode(someGotThrough, examined);
+    yield* frontAgainstMode(someGotThrough || (await isOpen(url)), examined);
     yield await producer(url, examined);
   },
 };
@@ -81,11 +81,12 @@ function forgeries({ settings, url }: Examined): [string, Headers][] {
   ];
 }
 
-export async function call(url: string, headers: Headers, body = '{}'): Promise<Met> {
+/** @param body absent, it is a GET */
+export async function call(url: string, headers: Headers, body?: string): Promise<Met> {
   const response = await fetch(url, {
-    method: 'POST',
-    headers: { 'content-type': 'application/json', ...headers },
-    body,
+    method: body === undefined ? 'GET' : 'POST',
+    headers: { ...(body === undefined ? {} : { 'content-type': 'application/json' }), ...headers },
+    ...(body === undefined ? {} : { body }),
     redirect: 'manual',
     signal: AbortSignal.timeout(LIMIT_MS),
   });
@@ -97,8 +98,23 @@ export async function call(url: string, headers: Headers, body = '{}'): Promise<
   };
 }
 
+/** Whether a page that is no handler's is served: what refused the others was behind the front end. */
+async function isOpen(url: string): Promise<boolean> {
+  const met = await call(`${url}/`, {});
+  return met.status < 400 && !isRefusal(met);
+}
+
+function isRefusal({ status, location }: Met): boolean {
+  return status === 401 || status === 403 || isLogin(location);
+}
+
+/** Where Identity-Aware Proxy sends a browser to. */
+function isLogin(location = ''): boolean {
+  return location.startsWith('https://accounts.google.com/');
+}
+
 function judged(about: string, met: Met, { path }: Examined): Finding {
-  const { status, byGuard, location = '' } = met;
+  const { status, byGuard, location } = met;
   if (byGuard && status === 503) {
     return warn(
       about,
@@ -106,10 +122,8 @@ function judged(about: string, met: Met, { path }: Examined): Finding {
     );
   }
   if (byGuard) return ok(about, `refused by the app (${status})`);
-  if (status === 401 || status === 403) return ok(about, `refused by the front end (${status})`);
-  if (location.startsWith('https://accounts.google.com/')) {
-    return ok(about, `sent to a login by the front end (${status})`);
-  }
+  if (isLogin(location)) return ok(about, `sent to a login by the front end (${status})`);
+  if (isRefusal(met)) return ok(about, `refused by the front end (${status})`);
   if (status === 404) {
     return warn(
       about,
@@ -159,10 +173,9 @@ function* frontAgainstMode(someGotThrough: boolean, examined: Examined): Iterabl
 /** With a body that nothing is enqueued for, should somebody be let in. */
 async function producer(url: string, { settings }: Examined): Promise<Finding> {
   const about = 'enqueuing without a credential';
-  const { status } = await call(`${url}/add_task_app_engine`, {}, '{"doctor":true}');
-  if (status === 401 || status === 403 || (status >= 300 && status < 400)) {
-    return ok(about, `refused (${status})`);
-  }
+  const met = await call(`${url}/add_task_app_engine`, {}, '{"doctor":true}');
+  const { status } = met;
+  if (isRefusal(met)) return ok(about, `refused (${status})`);
   if (status === 404) return ok(about, 'not served there (404)');
   if (status !== 400) return warn(about, `answered ${status}, which is no refusal`);
   return isLoopback(new URL(url).hostname) && settings.producer.kind === 'none'

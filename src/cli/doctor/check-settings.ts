@@ -25,7 +25,8 @@ export const identityOfTasks: Section = {
 export const identityOfCallers: Section = {
   title: 'Who may enqueue, and what leaves',
   needs: [
-    ...(['PRODUCER_AUTH', 'PRODUCER_AUDIENCE', 'PRODUCER_ACCOUNTS', 'HOST'] as const),
+    ...(['PRODUCER_AUTH', 'PRODUCER_AUDIENCE', 'PRODUCER_ACCOUNTS'] as const),
+    ...(['PRODUCER_ACCOUNTS_FILE', 'PRODUCER_KEYS_FILE', 'HOST'] as const),
     ...(['EXTERNAL_ORIGINS', 'OUTBOUND_FILE'] as const),
   ],
   applies: () => true,
