@@ -12,17 +12,10 @@ import { once } from 'node:events';
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-
-export interface Mutant {
-  readonly file: string;
-  /** Occurs once in the file. */
-  readonly from: string;
-  readonly to: string;
-  /** What it would let through, or break. */
-  readonly why: string;
-}
+import type { Mutant } from './mutant.js';
 
 interface List {
   readonly load: () => Promise<{ readonly MUTANTS: readonly Mutant[] }>;
@@ -131,27 +124,25 @@ function mutated({ file, from, to, why }: Mutant): string {
 
 /** @throws Error where the tests could not even be loaded: then it is no mistake, but nonsense */
 async function outcome(paths: readonly string[]): Promise<'passed' | 'failed' | 'endless'> {
-  const report = join(copy, 'report.json');
-  rmSync(report, { force: true });
   const jest = spawn(
     process.execPath,
     [
-      '--experimental-vm-modules',
-      '--no-warnings',
-      'node_modules/jest/bin/jest.js',
-      ...['--bail', '--forceExit', '--testTimeout=20000', '--json', `--outputFile=${report}`],
-      ...paths,
+      ...['--experimental-vm-modules', '--no-warnings', 'node_modules/jest/bin/jest.js'],
+      ...['--bail', '--forceExit', '--testTimeout=20000', ...paths],
     ],
-    { cwd: copy, stdio: 'ignore', timeout: LONGEST_RUN_MS, killSignal: 'SIGKILL' },
+    {
+      cwd: copy,
+      stdio: ['ignore', 'ignore', 'pipe'],
+      timeout: LONGEST_RUN_MS,
+      killSignal: 'SIGKILL',
+    },
   );
-  const [status, signal] = (await once(jest, 'exit')) as [number | null, string | null];
+  const [told, [status, signal]] = await Promise.all([
+    text(jest.stderr),
+    once(jest, 'exit') as Promise<[number | null, string | null]>,
+  ]);
   if (signal !== null) return 'endless';
   if (status === 0) return 'passed';
-  const { numFailedTests, numRuntimeErrorTestSuites } = JSON.parse(
-    readFileSync(report, 'utf8'),
-  ) as Record<'numFailedTests' | 'numRuntimeErrorTestSuites', number>;
-  if (numFailedTests === 0 && numRuntimeErrorTestSuites > 0) {
-    throw new Error(`${paths.join(' ')}: can't be loaded.`);
-  }
-  return 'failed';
+  if (/^Tests: .*\d failed/m.test(told)) return 'failed';
+  throw new Error(`${paths.join(' ')}: can't be loaded.\n${told}`);
 }

@@ -1,5 +1,5 @@
 /** Mistakes that somebody could make in what decides who gets in. */
-import type { Mutant } from './run.js';
+import type { Mutant } from './mutant.js';
 
 const TOKEN = 'src/modules/auth/id-token.ts';
 const VERIFIER = 'src/modules/auth/oidc-verifier.ts';
