@@ -19,9 +19,10 @@ export interface EngineProcess {
   end(): Promise<number | null>;
 }
 
-/** Starts an engine that keeps nothing on a free port, and waits until it listens. */
+/** Starts an engine on a free port, and waits until it listens; without `--data` it keeps nothing. */
 export async function startEngineProcess(...flags: string[]): Promise<EngineProcess> {
-  const child = spawn(process.execPath, [CLI, 'engine', '--port', '0', '--memory', ...flags], {
+  const kept = flags.includes('--data') ? [] : ['--memory'];
+  const child = spawn(process.execPath, [CLI, 'engine', '--port', '0', ...kept, ...flags], {
     env: { PATH: process.env['PATH'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
