@@ -41,6 +41,9 @@ export async function keysOf(
 ): Promise<Finding> {
   const { KeySet } = await import('../../modules/auth/key-set.js');
   const { Refusal } = await import('../../modules/auth/refusal.js');
+  const { Logger } = await import('@nestjs/common');
+  // What the app would log is told as a finding.
+  Logger.overrideLogger(false);
   const where = 'issuer' in source ? source.issuer : source.jwksUrl;
   try {
     await new KeySet(source, new SystemClock(), algorithm).find(NO_KEY);
