@@ -1,6 +1,6 @@
 /** The backend that runs in this process: the embedded engine, started and stopped with the app. */
 import { Logger } from '@nestjs/common';
-import type { EngineEvent, EngineEvents } from '../../engine/ports.js';
+import type { EngineEvent } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { eventLine } from '../../host/event-lines.js';
 import { wantedQueues } from '../../host/wanted-queues.js';
@@ -25,6 +25,7 @@ export class EmbeddedBackend extends QueueBackend {
     private readonly engine: RunningEngine,
     private readonly appEngineHosts: Readonly<Record<string, string>>,
     readonly plannedSchedules: readonly WantedSchedule[],
+    private readonly events: EventLog,
   ) {
     super(location);
     // Keys come from the engine's own port, also when `iss` is a name that others know it by.
@@ -42,7 +43,8 @@ export class EmbeddedBackend extends QueueBackend {
     const startEngine = start ?? (await import('../../host/start-engine.js')).startEngine;
     // Before the engine, so that a mistake in it leaves no trace.
     const wanted = await wantedQueues(options);
-    const engine = await startEngine(engineOptions(options.engine ?? {}));
+    const events = new EventLog();
+    const engine = await startEngine(engineOptions(options.engine ?? {}, events));
     try {
       if (wanted) await applyQueuesAtStart(engine.api, location, wanted, logger);
     } catch (error) {
@@ -50,11 +52,15 @@ export class EmbeddedBackend extends QueueBackend {
       throw error;
     }
     const { appEngineHosts = {} } = options;
-    return new EmbeddedBackend(location, engine, appEngineHosts, wanted?.schedules ?? []);
+    return new EmbeddedBackend(location, engine, appEngineHosts, wanted?.schedules ?? [], events);
   }
 
   get api() {
     return this.engine.api;
+  }
+
+  override failureIsLogged(queue: string, taskId: string): void {
+    this.events.failureIsLogged(queue, taskId);
   }
 
   dispatch(appUrl: string): Promise<void> {
@@ -84,19 +90,37 @@ export class EmbeddedBackend extends QueueBackend {
   }
 }
 
-function engineOptions({ onEvent, ...options }: EmbeddedEngineOptions): EngineOptions {
+function engineOptions(
+  { onEvent, ...options }: EmbeddedEngineOptions,
+  events: EventLog,
+): EngineOptions {
   const given = Object.entries(options).filter(([, value]) => value !== undefined);
   return {
     dataDir: './.data',
     thread: 'worker',
     ...(Object.fromEntries(given) as Partial<EngineOptions>),
-    onEvent: onEvent ?? logEvent,
+    onEvent: onEvent ?? ((event) => events.log(event)),
   };
 }
 
-const logEvent: EngineEvents = (event: EngineEvent) => {
-  const { severity, text } = eventLine(event);
-  if (severity === 'debug') logger.debug(text);
-  else if (severity === 'warning') logger.warn(text);
-  else logger.error(text);
-};
+/** Of attempts that no event follows, since another engine has sent them. */
+const MOST_UNHEARD = 1_000;
+
+/** Logs what the engine tells, but for what this process knows better. */
+class EventLog {
+  private readonly failures = new Set<string>();
+
+  failureIsLogged(queue: string, taskId: string): void {
+    if (this.failures.size >= MOST_UNHEARD) this.failures.clear();
+    this.failures.add(`${queue}/${taskId}`);
+  }
+
+  log(event: EngineEvent): void {
+    const { severity, text } = eventLine(event);
+    const isKnown =
+      event.type === 'attempt' && this.failures.delete(`${event.queue}/${event.task}`);
+    if (severity === 'debug' || (severity === 'warning' && isKnown)) logger.debug(text);
+    else if (severity === 'warning') logger.warn(text);
+    else logger.error(text);
+  }
+}

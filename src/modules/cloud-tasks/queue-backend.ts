@@ -56,6 +56,11 @@ export abstract class QueueBackend {
     return `${this.location}/queues/${id}`;
   }
 
+  /** This process has logged why an attempt of the task failed, so that its queue needn't tell. */
+  failureIsLogged(_queue: string, _taskId: string): void {
+    // A queue elsewhere tells this process nothing.
+  }
+
   /** Lets dispatching begin, once the app listens at `appUrl`. */
   abstract dispatch(appUrl: string): Promise<void>;
 

@@ -218,14 +218,20 @@ test('an app that listens on every interface is called by loopback', async () =>
   await called.promise;
 });
 
-test('what the engine tells of attempts is logged', async () => {
+test('of an attempt that fails the log tells once, and why; what else the engine knows is for debugging', async () => {
   let failures = 0;
   answer = async () => {
     if (failures++ === 0) throw new Error('not yet');
   };
-  const { app, log } = await startApp({ controllers: [Jobs] });
-  await app.get<Tasks<Jobs>>(tasksToken(Jobs)).run.delay({});
-  expect(await log.line(/tried again/)).toMatch(
-    /^Attempt 1 of .*jobs\/tasks\/\d+ answered 500 after \d+ ms; tried again at \d{4}-/,
+  const debug = new RecordedLog();
+  const log = Object.assign(new RecordedLog(), { debug: debug.log });
+  const { app } = await startApp({ controllers: [Jobs] }, EMBEDDED, (made) => made.useLogger(log));
+  const told = debug.line(/tried again/);
+  const { taskId } = await app.get<Tasks<Jobs>>(tasksToken(Jobs)).run.delay({});
+  expect(await told).toMatch(
+    new RegExp(`^Attempt 1 of jobs/tasks/${taskId} answered 500 after \\d+ ms; tried again at `),
   );
+  expect(log.lines.filter((line) => line.includes(taskId))).toEqual([
+    `Attempt 1 of jobs/${taskId} (Jobs.run) failed: not yet Tasks`,
+  ]);
 });

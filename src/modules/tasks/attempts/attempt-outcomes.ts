@@ -5,7 +5,7 @@ import { isDeadLetterQueue } from '../../../dead-letter-queue.js';
 import type { Clock } from '../../../engine/ports.js';
 import { printable } from '../../../printable.js';
 import type { VerifiedRequest } from '../../auth/task-guard.js';
-import { CLOCK } from '../../cloud-tasks/queue-backend.js';
+import { CLOCK, QueueBackend } from '../../cloud-tasks/queue-backend.js';
 import type { DeliveredTask } from '../../dead-letters/delivered-task.js';
 import { deliveredTask, oddRetryCount } from '../../dead-letters/delivered-task.js';
 import { PermanentFailure, RetryLater } from '../../dead-letters/handler-failures.js';
@@ -36,6 +36,7 @@ export class AttemptOutcomes {
   constructor(
     private readonly succession: TaskSuccession,
     private readonly outcomes: Outcomes,
+    private readonly backend: QueueBackend,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -59,9 +60,9 @@ export class AttemptOutcomes {
       const name = `task ${task.taskId} of queue ${task.queue}`;
       this.logger.warn(`The retry count of ${name} is '${printable(odd, 40)}', so it counts as 0.`);
     }
-    const { succession, outcomes, clock } = this;
+    const { succession, outcomes, backend, clock } = this;
     const about = { request, response, verified, task };
-    const attempt = new RunningAttempt(about, rules, { succession, outcomes, clock });
+    const attempt = new RunningAttempt(about, rules, { succession, outcomes, backend, clock });
     attempts.set(request, attempt);
     return attempt;
   }
@@ -70,6 +71,7 @@ export class AttemptOutcomes {
 interface Services {
   readonly succession: TaskSuccession;
   readonly outcomes: Outcomes;
+  readonly backend: Pick<QueueBackend, 'failureIsLogged'>;
   readonly clock: Clock;
 }
 
@@ -179,6 +181,8 @@ export class RunningAttempt {
     const verdict = given ?? (isLost ? LOST_LAST : judge(failure, facts));
     const message = why ?? (verdict.kind === 'dead' ? verdict.message : messageOf(failure));
     const kind = await this.carryOut(verdict, message, facts);
+    const { queue, taskId } = this.about.task;
+    if (kind === 'failed') this.services.backend.failureIsLogged(queue, taskId);
     await this.tell(kind, failure.error, message);
     const status = kind === 'failed' ? (verdict.kind === 'again' ? verdict.status : 500) : 200;
     const after = verdict.kind === 'again' ? verdict.retryAfter : undefined;
