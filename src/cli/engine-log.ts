@@ -28,7 +28,7 @@ export class EngineLog {
 
   readonly event = (event: EngineEvent): void => {
     const { severity, text } = eventLine(event);
-    this.line(severity, text, event.type === 'attempt' ? attemptFields(event) : {});
+    this.line(severity, text, fieldsOf(event));
   };
 
   private line(severity: Severity, text: string, fields: object = {}): void {
@@ -46,12 +46,20 @@ export class EngineLog {
 }
 
 /** What a machine would else have to read out of the sentence. */
-function attemptFields(event: Extract<EngineEvent, { type: 'attempt' }>): object {
-  const { queue, task, dispatchCount, duration, result, gaveUp, retryTime } = event;
+function fieldsOf(event: EngineEvent): object {
+  if (event.type === 'attempt') {
+    const { queue, task, dispatchCount } = event;
+    return { queue, task, dispatchCount, ...endFields(event) };
+  }
+  if (event.type !== 'execution') return {};
+  const { job, attempt, scheduleTime } = event;
+  const time = new Date(scheduleTime / MILLISECOND).toISOString();
+  return { job, attempt, scheduleTime: time, ...endFields(event) };
+}
+
+function endFields(event: Extract<EngineEvent, { type: 'attempt' | 'execution' }>): object {
+  const { duration, result, gaveUp, retryTime } = event;
   return {
-    queue,
-    task,
-    dispatchCount,
     durationMs: Math.round(duration / MILLISECOND),
     result: result.kind,
     ...(result.kind === 'response' ? { status: result.status } : {}),

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { isDeepStrictEqual } from 'node:util';
+import { recoverSqlite } from '../../src/adapters/sqlite-recover.js';
 import { SqliteStore } from '../../src/adapters/sqlite-store.js';
 import type { DamagedRecord, StoredTask } from '../../src/engine/ports.js';
 import { QUEUE, queueName, sampleJob, sampleQueue, sampleTask } from '../support/sample-records.js';
@@ -131,6 +132,22 @@ describe('a damaged task is set aside, reported once, and never returned:', () =
     expect(store.jobs()).toEqual([sampleJob('nightly')]);
     await store.close();
     expect(damagedRows()).toMatchObject([{ kind: 'job', reason }]);
+  });
+
+  test('a recovery keeps the jobs that are sound, and names the others', async () => {
+    const before = openStore();
+    await before.putJob(sampleJob('sound'));
+    await before.putJob(sampleJob('damaged'));
+    await before.close();
+    damage(`UPDATE job SET head = replace(head, '"0 3', '"1 3') WHERE name LIKE '%damaged'`);
+    const { lost, kept } = recoverSqlite(file, new Date(0));
+    expect(kept).toMatchObject({ queues: 1, tasks: 3 });
+    expect(lost).toEqual([
+      { kind: 'job', name: sampleJob('damaged').job.name, reason: 'wrong checksum of job' },
+    ]);
+    const after = openStore();
+    expect(after.jobs()).toEqual([sampleJob('sound')]);
+    await after.close();
   });
 
   test('a value that is not what was put, which is then as if it was never there', async () => {
