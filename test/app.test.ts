@@ -174,7 +174,17 @@ test('tells what it is', async () => {
   const { endpoints } = json as { endpoints: Record<string, string> };
   for (const endpoint of Object.keys(endpoints)) {
     const [method = '', path = ''] = endpoint.split(' ');
-    expect((await app.send(method, path, '')).status).not.toBe(404);
+    const { status: answered, headers } = await app.send(method, path, '');
+    // What is only there on App Engine.
+    if (endpoint !== 'GET /_cron/:name') expect(answered).not.toBe(404);
+    // Whatever a browser is made to open, and whether or not it is let in.
+    expect(headers).toMatchObject({
+      'content-security-policy': expect.stringMatching(/default-src 'none'.*frame-ancestors/),
+      'cross-origin-resource-policy': 'same-origin',
+      'referrer-policy': 'no-referrer',
+      'x-content-type-options': 'nosniff',
+    });
+    expect(headers).not.toHaveProperty('x-powered-by');
   }
 });
 
