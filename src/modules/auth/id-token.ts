@@ -167,7 +167,7 @@ export function checkTimes({ exp, iat, nbf }: Claims, now: Instant, form: TokenF
 }
 
 function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
+  return typeof value === 'number' && Number.isFinite(value);
 }
 
 /**

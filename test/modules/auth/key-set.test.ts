@@ -66,6 +66,24 @@ describe('fetching', () => {
     expect(issuer.fetches).toBe(2);
   });
 
+  test('holds nobody up while the keys are still good', async () => {
+    expect(await find('key-1')).toBe('found');
+    await clock.advance(48 * MINUTE);
+    const held = Promise.withResolvers<ServerResponse>();
+    issuer.broken = held.resolve;
+    expect(await find('key-1')).toBe('found');
+    issuer.publish(await held.promise);
+  });
+
+  test('follows nobody elsewhere', async () => {
+    const other = await TestIssuer.start();
+    other.published = [issuer.first];
+    issuer.broken = (response) => response.writeHead(302, { Location: other.jwksUrl }).end();
+    expect(await find('key-1')).toBe(503);
+    expect(other.fetches).toBe(0);
+    await other.close();
+  });
+
   test('happens ahead of the first token', async () => {
     keys.warmUp();
     expect(await find('key-1')).toBe('found');
@@ -101,7 +119,11 @@ describe('36: an issuer that fails', () => {
     ['with no key set', (response) => response.end('{"keys": 1}')],
     ['with an empty key set', (response) => response.end('{"keys": []}')],
     ['with null', (response) => response.end('null')],
-    ['with 5 MB', (response) => response.end('x'.repeat(5_000_000))],
+    [
+      'with 5 MB',
+      (response) =>
+        response.end(JSON.stringify({ keys: [issuer.first.jwk], padding: 'x'.repeat(5_000_000) })),
+    ],
     ['by a redirect', (response) => response.writeHead(302, { Location: '/' }).end()],
     ['by breaking off', (response) => response.destroy()],
   ];
