@@ -79,7 +79,7 @@ export class OutboundPolicy {
     if (!rule) return deny(`no outbound rule allows ${shown}${this.hint(url)}.`);
     // Which can't be judged before all addresses of ours are known.
     if (rule.audience !== undefined && this.isOwnAudience(rule.audience)) {
-      deny(`its rule attaches a token that would open this app.`);
+      deny('its rule attaches a token that would open this app.');
     }
     return { url, rule };
   }

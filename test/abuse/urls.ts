@@ -1,7 +1,8 @@
 /**
  * URLs by a grammar of everything that parsers fold, drop or confuse, mutated, against two policies:
  * one of production, whose names all lead to this machine, and one of a laptop, whose own ports are
- * the canaries. What is permitted is really called: no canary is ever reached.
+ * the canaries. What is permitted is really called: no canary is ever reached. Some are also given
+ * to an app, which answers each as it should, and makes no task for itself.
  */
 import type { AddressInfo, Server } from 'node:net';
 import { createServer } from 'node:net';
@@ -14,12 +15,16 @@ import type { PermittedTarget } from '../../src/outbound/outbound-policy.js';
 import { OutboundPolicy } from '../../src/outbound/outbound-policy.js';
 import { Chance } from '../support/chance.js';
 import { Loopback } from '../support/loopback.js';
+import { AbusedApp } from './abused-app.js';
 import { fuzzedUrl } from './fuzzed-urls.js';
+import { assertNoSecrets } from './secrets.js';
 
 export const size = 200_000;
 
 const CANARIES = ['127.0.0.1', '::1', '127.0.0.2'];
 const AT_ONCE = 16;
+/** One of so many goes through an app as well. */
+const THROUGH_AN_APP = 50;
 
 /** What may be called in production, as the text that goes out begins. */
 const ALLOWED =
@@ -64,7 +69,9 @@ export async function run(count: number, seed: number): Promise<string> {
     [production, new OutboundClient(production, new SystemClock(), { resolve })],
     [laptop, new OutboundClient(laptop, new SystemClock(), { resolve })],
   ]);
-  const figures = { refused: 0, permitted: 0, answered: 0 };
+  const app = await AbusedApp.start({ mode: 'local' });
+  const own = [app.url, app.app.engineUrl].map((url) => new URL(url).port);
+  const figures = { refused: 0, permitted: 0, answered: 0, enqueued: 0 };
 
   async function check(url: string, policy: OutboundPolicy): Promise<void> {
     const target = permitted(url, policy);
@@ -82,6 +89,17 @@ export async function run(count: number, seed: number): Promise<string> {
     if (reached > 0) throw new Error(`${sent} reached a canary, or one before it`);
   }
 
+  async function enqueue(url: string): Promise<void> {
+    const credentials = app.producerCredentials();
+    const body = JSON.stringify({ url });
+    const { status, json } = await app.send('/add_task_external', credentials, body);
+    if (![202, 400, 403].includes(status)) throw new Error(`was answered with ${status}`);
+    if (status !== 202) return;
+    figures.enqueued++;
+    const { target } = json as { target: { url: string } };
+    if (own.includes(new URL(target.url).port)) throw new Error(`made a task for ${target.url}`);
+  }
+
   try {
     let next = 0;
     const caller = async () => {
@@ -90,10 +108,13 @@ export async function run(count: number, seed: number): Promise<string> {
           closed: canaries.port,
           open,
         });
-        for (const policy of clients.keys()) {
-          await check(url, policy).catch((cause: unknown) => {
-            throw new Error(`case ${index}: ${JSON.stringify(url)}`, { cause });
-          });
+        const told = (cause: unknown) => {
+          throw new Error(`case ${index}: ${JSON.stringify(url)}`, { cause });
+        };
+        for (const policy of clients.keys()) await check(url, policy).catch(told);
+        if (index % THROUGH_AN_APP === 0) {
+          const ports = { closed: Number(new Chance(index).pick(own)), open };
+          await enqueue(fuzzedUrl(new Chance(seed + index * 7919), ports)).catch(told);
         }
       }
     };
@@ -102,10 +123,12 @@ export async function run(count: number, seed: number): Promise<string> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     if (canaries.connections > 0) throw new Error('a canary was reached');
     if (count >= 1000 && figures.answered === 0) throw new Error('nothing was ever called');
-    const { refused, permitted, answered } = figures;
-    return `${count} URLs against 2 policies: ${refused} refused, ${permitted} permitted and called, ${answered} answered, 0 canaries reached`;
+    assertNoSecrets(app.takeLog(), 'the log');
+    const { refused, permitted, answered, enqueued } = figures;
+    return `${count} URLs against 2 policies: ${refused} refused, ${permitted} permitted and called, ${answered} answered, 0 canaries reached; through an app ${enqueued} became tasks, none for itself`;
   } finally {
     for (const client of clients.values()) await client.close();
+    await app.close();
     await loopback.close();
     await canaries.close();
   }
