@@ -62,7 +62,8 @@ export function readSchedule(
   });
 }
 
-function checked(
+/** The schedule, if there are such ticks; else an error at its place in the file. */
+export function checked(
   check: CheckTicks,
   scheduleAt: YamlPlace,
   timeZoneAt: YamlPlace,
@@ -98,7 +99,7 @@ function readFields(
 }
 
 /** A tick that meets an app which just restarts is to wait for it; none by default would lose it. */
-const DEFAULT_RETRIES = 3;
+export const DEFAULT_RETRIES = 3;
 
 function readRetry(place: YamlPlace | undefined): ReadRetry {
   const fields = place?.fields([

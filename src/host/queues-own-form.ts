@@ -79,10 +79,12 @@ export function readOwnForm(root: YamlPlace): QueuesPlan<PlannedQueue> {
 
 /** Beside queues in any form but App Engine's own. */
 export function schedulesOf(place: YamlPlace | undefined): Pick<QueuesPlan, 'schedules'> {
-  if (!place) return {};
-  const calendar = new Calendar();
-  const check = (schedule: string, timeZone: string) => void calendar.parse(schedule, timeZone);
-  return { schedules: readSchedules(place, check) };
+  return place ? { schedules: readSchedules(place, checkTicks) } : {};
+}
+
+/** @throws CloudTasksError of the field `schedule` or `timeZone` */
+export function checkTicks(schedule: string, timeZone: string): void {
+  new Calendar().parse(schedule, timeZone);
 }
 
 function readEntry([id, place]: readonly [id: string, place: YamlPlace]): PlannedQueue {

@@ -1,13 +1,16 @@
-/** A list of cloud resources, of which the Cloud Tasks queues are taken. */
+/** A list of cloud resources, of which the Cloud Tasks queues and the schedules are taken. */
 import { nearestName } from '../did-you-mean.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
-import { readSettings, schedulesOf, SETTINGS, withoutEnd } from './queues-own-form.js';
+import { checkTicks, readSettings, schedulesOf, SETTINGS, withoutEnd } from './queues-own-form.js';
+import { readScheduler } from './resources-schedules.js';
 import { checkCloudRun } from './services-form.js';
+import type { WantedSchedule } from '../schedule-plan.js';
 import type { YamlPlace } from '../yaml-place.js';
 
 const QUEUE_TYPE = 'cloud_tasks_queue';
 const SERVICE_TYPE = 'cloud_run';
+const SCHEDULE_TYPE = 'cloud_scheduler';
 const NAME = /^[\w.-]{1,200}$/;
 
 /** Everything else belongs to other tools, and is theirs to judge. */
@@ -15,15 +18,19 @@ export function readResources(root: YamlPlace): QueuesPlan<PlannedQueue> {
   const top = new Map(root.entries());
   const region = top.get('region')?.text(NAME, "a region such as 'us-central1'");
   const queues: PlannedQueue[] = [];
+  const schedules: WantedSchedule[] = [];
   const notApplied: string[] = [];
   for (const place of top.get('resources')?.items() ?? []) {
     const fields = new Map(place.entries());
     const typePlace = fields.get('type') ?? place.refuse('a resource with a type');
     const type = typePlace.text(NAME, `a type such as '${QUEUE_TYPE}'`);
+    const nearest = nearestName(type, [QUEUE_TYPE, SCHEDULE_TYPE]);
     if (type === QUEUE_TYPE) {
       queues.push(readQueue(place));
-    } else if (nearestName(type, [QUEUE_TYPE])) {
-      throw typePlace.error(`not a type of resource, did you mean ${QUEUE_TYPE}?`);
+    } else if (type === SCHEDULE_TYPE) {
+      schedules.push(readScheduler(place, checkTicks));
+    } else if (nearest !== undefined) {
+      throw typePlace.error(`not a type of resource, did you mean ${nearest}?`);
     } else {
       const config = fields.get('config');
       if (type === SERVICE_TYPE && config) checkCloudRun(config);
@@ -31,10 +38,11 @@ export function readResources(root: YamlPlace): QueuesPlan<PlannedQueue> {
       notApplied.push(`${id}, a ${type} (${place.where})`);
     }
   }
+  const named = schedulesOf(top.get('schedules')).schedules ?? [];
   return {
     queues,
     notApplied,
-    ...schedulesOf(top.get('schedules')),
+    ...(schedules.length + named.length > 0 ? { schedules: [...schedules, ...named] } : {}),
     ...(region === undefined ? {} : { region }),
   };
 }

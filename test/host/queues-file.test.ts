@@ -289,6 +289,24 @@ queue:
 });
 
 describe('a list of resources', () => {
+  test('its schedules are those of the handlers that their URLs name', () => {
+    expect(planQueues(RESOURCES, 'seed.yaml').schedules).toEqual([
+      {
+        name: 'daily-cleanup',
+        schedule: '0 3 * * *',
+        timeZone: 'America/Los_Angeles',
+        task: '/tasks/cleanup',
+        overlap: 'allow',
+        retry: { retryCount: 3 },
+        at: 'seed.yaml:43',
+      },
+    ]);
+    const wrong = RESOURCES.replace('0 3 * * *', '0 3 * * * *');
+    expect(() => planQueues(wrong, 'seed.yaml')).toThrow(
+      /seed.yaml:48: resources\[3\].config.schedule: .*expected 5 fields, got 6, at character 11/,
+    );
+  });
+
   test('its queues are taken, and the rest is reported', async () => {
     const api = await anEngine();
     expect(await apply(api, RESOURCES)).toEqual([
@@ -296,7 +314,6 @@ describe('a list of resources', () => {
       'Queue webhook-queue created.',
       `Not applied here: region us-central1: the queues are in ${LOCATION}.`,
       'Not applied here: task-worker, a cloud_run (line 30).',
-      'Not applied here: daily-cleanup, a cloud_scheduler (line 43).',
     ]);
     expect(await queue(api, 'email-queue')).toMatchObject({
       rateLimits: { maxDispatchesPerSecond: 50, maxConcurrentDispatches: 50 },

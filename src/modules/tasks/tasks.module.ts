@@ -5,7 +5,7 @@ import type {
   OnModuleInit,
   Type,
 } from '@nestjs/common';
-import { ConfigurableModuleBuilder, Global, Module } from '@nestjs/common';
+import { ConfigurableModuleBuilder, Global, Logger, Module } from '@nestjs/common';
 import { DiscoveryModule, DiscoveryService, ModuleRef } from '@nestjs/core';
 import { AuthModule } from '../auth/auth.module.js';
 import type { AuthOptions } from '../auth/auth-options.js';
@@ -96,6 +96,8 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
   ],
 })
 class TasksCoreModule implements OnModuleInit {
+  private readonly logger = new Logger('Tasks');
+
   constructor(
     private readonly routes: HandlerRoutes,
     private readonly calls: DelayedCalls,
@@ -134,13 +136,17 @@ class TasksCoreModule implements OnModuleInit {
     await this.backend.ensureQueues(queues);
   }
 
-  /** @throws Error for a schedule that nobody would carry out */
+  /** @throws Error for a schedule in code that nobody would carry out */
   private checkSchedules(): void {
+    if (hasProvider(this.modules, SCHEDULES)) return;
+    if (this.backend.plannedSchedules.length > 0) {
+      this.logger.warn('The schedules of the file have no ticks here: import SchedulesModule.');
+    }
     const controllers = this.discovery.getControllers().map(({ metatype }) => metatype);
     const [first] = controllers.flatMap((controller) =>
       controller ? schedulesOf(controller as ControllerClass) : [],
     );
-    if (!first || hasProvider(this.modules, SCHEDULES)) return;
+    if (!first) return;
     const handler = `${first.controller.name}.${first.method}`;
     throw new Error(`@Schedule of ${handler} has no ticks: import SchedulesModule in the app.`);
   }
