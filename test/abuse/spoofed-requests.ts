@@ -11,7 +11,7 @@ const MODES: readonly AuthMode[] = ['appengine', 'oidc', 'cloud-run-iam', 'local
 const ROUTES = [
   ...TASK_ROUTES,
   ...['/add_task_app_engine', '/add_task_external', '/do_external_task', '/add_task_relay'],
-  ...['/relay', '/emails', '/webhooks', '/syncs'],
+  ...['/relay', '/emails', '/webhooks', '/syncs', '/_cron/nightly'],
   ...['/tasks/send-email', '/tasks/process-webhook', '/tasks/sync-data', '/tasks/cleanup'],
 ];
 /** At once. */

@@ -76,7 +76,7 @@ export function hashOf(body: Uint8Array): string {
 }
 
 /** The same path however it was escaped, as a client of HTTP puts it on the wire. */
-export function wirePath(path: string): string {
+function wirePath(path: string): string {
   const url = URL.parse(`http://task${path}`);
   return url ? `${url.pathname}${url.search}` : path;
 }
