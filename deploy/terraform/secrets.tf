@@ -1,4 +1,4 @@
-# Secrets, without their values: those would stand in Terraform's state. README tells how each gets one.
+# Secrets, without their values: those would stand in Terraform's state. docs/deploy/terraform.md tells how each gets one.
 
 locals {
   # Which services read which.

@@ -2,8 +2,12 @@
 import type { INestApplication, LoggerService, ModuleMetadata, Type } from '@nestjs/common';
 import { Logger, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { fileURLToPath } from 'node:url';
 import { TasksModule } from '../../src/modules/tasks/tasks.module.js';
 import type { TasksModuleOptions } from '../../src/modules/tasks/module-options.js';
+
+/** In place of the deployed app's own, which is in the working directory. */
+const NO_QUEUES = fileURLToPath(new URL('./no-queues.yaml', import.meta.url));
 
 export const EMBEDDED = {
   backend: 'embedded',
@@ -60,7 +64,7 @@ export async function makeApp(
     ...metadata,
     controllers,
     imports: [
-      TasksModule.forRoot(options),
+      TasksModule.forRoot({ queuesFile: NO_QUEUES, ...options }),
       TasksModule.forFeature(features),
       ...(metadata.imports ?? []),
     ],

@@ -24,6 +24,12 @@ variable "alert_email" {
   default     = null
 }
 
+variable "deletion_protection" {
+  description = "Whether Terraform refuses to delete the services."
+  type        = bool
+  default     = true
+}
+
 provider "google" {
   project = var.project_id
 }
@@ -34,6 +40,8 @@ module "tasks" {
   project_id  = var.project_id
   image       = var.image
   alert_email = var.alert_email
+
+  deletion_protection = var.deletion_protection
 }
 
 output "api_url" {
