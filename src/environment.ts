@@ -2,9 +2,11 @@
 import { printable } from './printable.js';
 import type { SettingName, Variables } from './setting-names.js';
 import { SettingsError } from './setting-names.js';
+import { isWebhookSecret } from './webhook-signature.js';
 
 const SECRET: readonly SettingName[] = [
   ...(['ENGINE_SECRET', 'ENVELOPE_SECRET', 'CALLBACK_SECRET', 'SERVICE_CALLER_SECRET'] as const),
+  'WEBHOOK_SECRET',
 ];
 
 const ACCOUNT = /^[\x21-\x2b\x2d-\x3f\x41-\x7e]+@[\x21-\x2b\x2d-\x3f\x41-\x7e]+$/;
@@ -62,6 +64,16 @@ export class Environment {
   url(name: SettingName, expected: string): URL | undefined {
     const text = this.text(name);
     return text === undefined ? undefined : (parseUrl(text) ?? this.refuse(name, expected));
+  }
+
+  /** One that webhooks are signed with, or two while it is changed, the current one first. */
+  webhookSecrets(name: SettingName): string[] {
+    const expected =
+      "'whsec_' and base64 of 24 to 64 bytes, or two of those with a comma, the current one first";
+    const secrets = this.text(name)?.split(',') ?? [];
+    const trimmed = secrets.map((text) => text.trim());
+    if (trimmed.length > 2 || !trimmed.every(isWebhookSecret)) this.refuse(name, expected);
+    return trimmed;
   }
 
   /** Comma-separated; each item is trimmed, none may be empty. */

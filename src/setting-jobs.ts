@@ -18,6 +18,8 @@ export interface JobsSettings {
   readonly records?: { readonly file: string } | { readonly postgres: string };
   /** What entities are read from; absent, none are. */
   readonly sync?: { readonly url: string; readonly loopback: boolean };
+  /** What webhooks are signed with, the current one first; none, and they fail. */
+  readonly webhookSecrets: readonly string[];
   /** How long what is finished is kept. */
   readonly ages: {
     readonly mails: Duration;
@@ -51,6 +53,7 @@ export function readJobs(env: Environment, about: AboutTheApp): JobsSettings {
     mail: readMail(env, about),
     ...(records ? { records } : {}),
     ...(sync ? { sync } : {}),
+    webhookSecrets: env.webhookSecrets('WEBHOOK_SECRET'),
     ages: {
       mails: readAge(env, 'CLEANUP_MAILS_AFTER'),
       deliveries: readAge(env, 'CLEANUP_DELIVERIES_AFTER'),

@@ -39,14 +39,11 @@ export const SETTING_NAMES = [
   ],
   ...['STORE_URL', 'PAYLOAD_STORE', 'SMTP_URL', 'MAIL_FROM'],
   ...['DATABASE_URL', 'SYNC_SOURCE_URL', 'CLEANUP_MAILS_AFTER', 'CLEANUP_DELIVERIES_AFTER'],
-  ...['CLEANUP_GONE_AFTER'],
+  ...['CLEANUP_GONE_AFTER', 'WEBHOOK_SECRET'],
   ...['RELAY_MAX_INFLIGHT', 'RELAY_SERVICE_ACCOUNT', 'CALLBACK_SECRET'],
   ...['SERVICE_CALLER_SECRET', 'SERVICE_CALLER_SECRET_NAME'],
 ] as const;
 export type SettingName = (typeof SETTING_NAMES)[number];
-
-/** Settings of the whole design that this version would ignore without a word. */
-export const NOT_YET = ['WEBHOOK_SECRET'] as const;
 
 /** Names that platforms and people's shells set for reasons of their own. */
 const OTHERS = /^(?:GOOGLE_|GCLOUD_|GCP_|CLOUD_RUN_|CLOUDSDK_|GAE_|K_|KUBERNETES_|npm_)/i;
@@ -60,14 +57,11 @@ const MISTAKEN: Readonly<Record<string, SettingName>> = {
   QUEUE: 'QUEUE_NAME',
 };
 
-/** @throws SettingsError for a name that is set and is not, or not yet, one of ours */
+/** @throws SettingsError for a name that is set and looks like one of ours, but is none */
 export function refuseUnknownNames(variables: Variables): void {
-  const known: readonly string[] = [...SETTING_NAMES, ...NOT_YET];
+  const known: readonly string[] = SETTING_NAMES;
   for (const [name, value] of Object.entries(variables)) {
     if (!value) continue;
-    if ((NOT_YET as readonly string[]).includes(name)) {
-      throw new SettingsError(`${name} is not supported by this version: leave it out`, name);
-    }
     if (known.includes(name) || OTHERS.test(name)) continue;
     if (NEIGHBOUR.test(name) || NEIGHBOUR_ADDRESS.test(value)) continue;
     // Short names are too near to everybody's: HOST and HOME.

@@ -1,7 +1,6 @@
 /** Reads the settings of the relay: how many calls, as whom, and what callbacks are signed with. */
 import type { Environment } from './environment.js';
 import type { Platform } from './platform.js';
-import { isWebhookSecret } from './webhook-signature.js';
 
 export interface RelaySettings {
   /** Calls that one process has open at once. */
@@ -31,7 +30,7 @@ export function readRelay(
     maxInflight: readInflight(env, platform),
     ...(serviceAccount === undefined ? {} : { serviceAccount }),
     ...(credentials === undefined ? {} : { credentials }),
-    callbackSecrets: readSecrets(env),
+    callbackSecrets: env.webhookSecrets('CALLBACK_SECRET'),
   };
 }
 
@@ -71,18 +70,4 @@ function isKey(json: string): boolean {
   } catch {
     return false;
   }
-}
-
-function readSecrets(env: Environment): readonly string[] {
-  const expected =
-    "'whsec_' and base64 of 24 to 64 bytes, or two of those with a comma, the current one first";
-  const secrets =
-    env
-      .text('CALLBACK_SECRET')
-      ?.split(',')
-      .map((text) => text.trim()) ?? [];
-  if (secrets.length > 2 || !secrets.every(isWebhookSecret)) {
-    env.refuse('CALLBACK_SECRET', expected);
-  }
-  return secrets;
 }

@@ -2,6 +2,8 @@ import { describe, expect, test } from '@jest/globals';
 import { readSettings } from '../src/config.js';
 import { DAY, HOUR, MINUTE } from '../src/engine/time.js';
 
+const SECRETS = `whsec_${'a'.repeat(32)}, whsec_${'b'.repeat(32)}`;
+
 type Variables = Readonly<Record<string, string>>;
 
 const GOOGLE: Variables = {
@@ -55,9 +57,11 @@ test('needs nothing for the embedded engine', () => {
     serviceAccount: 'tasks@local',
     auth: { mode: 'local', accounts: ['tasks@local'] },
     external: { origins: 'loopback', serviceAccount: 'tasks@local' },
+    relay: { maxInflight: 500, callbackSecrets: [] },
     jobs: {
       mail: { place: { folder: '.data/mailbox' }, from: 'app@localhost', shown: true },
       records: { file: '.data/app.sqlite' },
+      webhookSecrets: [],
       ages: { mails: 30 * DAY, deliveries: 30 * DAY, gone: 30 * DAY },
     },
   });
@@ -93,6 +97,7 @@ test('reads every setting', () => {
     MAIL_FROM: 'app@example.com',
     DATABASE_URL: 'postgres://user:secret@host/db',
     SYNC_SOURCE_URL: 'https://api.example.com/customers/',
+    WEBHOOK_SECRET: SECRETS,
     CLEANUP_MAILS_AFTER: '90m',
     CLEANUP_DELIVERIES_AFTER: '12h',
     CLEANUP_GONE_AFTER: '7d',
@@ -132,6 +137,7 @@ test('reads every setting', () => {
       ],
       serviceAccount: 'x@y',
     },
+    relay: { maxInflight: 500, callbackSecrets: [] },
     jobs: {
       mail: {
         place: { smtp: 'smtps://user:secret@mail.example.com' },
@@ -139,6 +145,7 @@ test('reads every setting', () => {
         shown: true,
       },
       sync: { url: 'https://api.example.com/customers/', loopback: true },
+      webhookSecrets: [SECRETS.split(', ')[0], SECRETS.split(', ')[1]],
       ages: { mails: 90 * MINUTE, deliveries: 12 * HOUR, gone: 7 * DAY },
     },
   });

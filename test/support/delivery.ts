@@ -9,7 +9,9 @@ export const DELIVERY_SECRET = 'secret-of-the-engine-of-this-test-0123456789';
 
 export interface Delivery {
   readonly path: string;
-  readonly body: object | string;
+  readonly body: object | string | Uint8Array;
+  /** Default `application/json`. */
+  readonly contentType?: string;
   /** Of the work that it is about. Default: the task is work of its own. */
   readonly uid?: string;
   /** Default `default`. */
@@ -24,7 +26,7 @@ let count = 0;
 export function deliver(app: TestApp, delivery: Delivery): Promise<Answer> {
   const { path, body, uid, queue = 'default', taskId = `delivered-${count++}` } = delivery;
   const headers: Record<string, string> = {
-    'content-type': 'application/json',
+    'content-type': delivery.contentType ?? 'application/json',
     'X-AppEngine-QueueName': queue,
     'X-AppEngine-TaskName': taskId,
     'X-AppEngine-TaskRetryCount': String(delivery.retryCount ?? 0),
@@ -35,5 +37,5 @@ export function deliver(app: TestApp, delivery: Delivery): Promise<Answer> {
   const text = signedText({ method: 'POST', relativeUri: path, header: (name) => headers[name] });
   const mac = createHmac('sha256', DELIVERY_SECRET).update(text).digest('hex');
   headers[SIGNATURE_HEADER] = `v1=${mac}`;
-  return app.send('POST', path, typeof body === 'string' ? body : JSON.stringify(body), headers);
+  return app.send('POST', path, body, headers);
 }

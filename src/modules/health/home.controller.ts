@@ -20,6 +20,8 @@ export class HomeController {
           'Creates a task that the relay carries out: a call of up to 24 hours, made once. JSON: url, and optionally method, headers, payload or payloadBase64, contentType, timeout, callbackUrl, idempotencyKey, onCallerGone, retry, queue, taskId, countdown or scheduleTime, dispatchDeadline, maxAttempts.',
         'GET /relay/:id': 'What became of a relayed call.',
         'DELETE /relay/:id': 'Cancels a relayed call.',
+        'POST /webhooks':
+          'Enqueues a webhook. JSON: url, payload, and optionally headers, options.',
         'POST /syncs': 'Enqueues the sync of an entity. JSON: entity_id, and optionally options.',
         'GET /task_status/:queue/:id':
           'What became of a task: scheduled, running, succeeded, failed or dead-lettered.',
@@ -28,6 +30,7 @@ export class HomeController {
         'POST /relay/callback': 'Delivers a signed callback. Only for verified tasks.',
         'POST /event-display': 'Logs and echoes its body, of any type. Only for verified tasks.',
         'POST /tasks/send-email': 'Sends a mail, once. Only for verified tasks.',
+        'POST /tasks/process-webhook': 'Delivers a webhook, signed. Only for verified tasks.',
         'POST /tasks/sync-data': 'Brings an entity up to date. Only for verified tasks.',
         'POST /tasks/cleanup': 'Deletes what was kept for long enough. Only for verified tasks.',
         'GET /mailbox':

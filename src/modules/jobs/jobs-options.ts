@@ -22,6 +22,8 @@ export interface JobsOptions {
   /** The app's database; absent, the jobs that need one fail. */
   readonly records?: RecordsPlace;
   readonly sync?: SyncSourceOptions;
+  /** What webhooks are signed with, the current one first; none, and they fail. */
+  readonly webhookSecrets: readonly string[];
   /** How long what is finished is kept. */
   readonly ages: {
     /** In the mailbox. */

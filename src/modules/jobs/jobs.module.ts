@@ -7,6 +7,7 @@ import { openMail } from '../../host/open-mail.js';
 import { openRecords } from '../../host/open-records.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { CleanupTasks } from './cleanup.js';
+import { ProcessWebhookTasks, WebhooksController } from './process-webhook.js';
 import { EventDisplayController } from './event-display.controller.js';
 import { ExampleController } from './example.controller.js';
 import type { JobsMail } from './jobs-mail.js';
@@ -31,6 +32,8 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<JobsOptions>({
     SendEmailTasks,
     EmailsController,
     MailboxController,
+    ProcessWebhookTasks,
+    WebhooksController,
     SyncDataTasks,
     SyncsController,
     CleanupTasks,

@@ -4,6 +4,7 @@ import { ConfigurableModuleBuilder, Global, Module } from '@nestjs/common';
 import type { Clock } from '../../engine/ports.js';
 import { OutboundClient } from '../../outbound/outbound-client.js';
 import { OutboundPolicy } from '../../outbound/outbound-policy.js';
+import { WebhookCalls } from '../../outbound/webhook-call.js';
 import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { OutboundOptions } from './outbound-options.js';
@@ -15,7 +16,7 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<OutboundOption
   .setClassMethodName('forRoot')
   .build();
 
-/** Other modules inject `OutboundPolicy` and `OutboundClient`. */
+/** Other modules inject `OutboundPolicy`, `OutboundClient` and `WebhookCalls`. */
 @Global()
 @Module({
   providers: [
@@ -36,8 +37,14 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<OutboundOption
       useFactory: ({ connections }: OutboundOptions, policy: OutboundPolicy, clock: Clock) =>
         new OutboundClient(policy, clock, connections === undefined ? {} : { connections }),
     },
+    {
+      provide: WebhookCalls,
+      inject: [OutboundPolicy, OutboundClient, CLOCK],
+      useFactory: (policy: OutboundPolicy, client: OutboundClient, clock: Clock) =>
+        new WebhookCalls(policy, client, clock),
+    },
   ],
-  exports: [OutboundPolicy, OutboundClient],
+  exports: [OutboundPolicy, OutboundClient, WebhookCalls],
 })
 export class OutboundModule
   extends ConfigurableModuleClass

@@ -46,6 +46,21 @@ export interface HandlerRequest {
    * @throws CloudTasksError INVALID_ARGUMENT naming the field
    */
   readonly body: (fields: Fields) => string;
+  /**
+   * Default `application/json`. As `application/octet-stream` the handler gets the bytes as they
+   * are, where numbers and repeated names must stay what they were.
+   */
+  readonly contentType?: string;
+  /** Whether the handler calls other people's URLs, which not everybody may ask for. */
+  readonly external?: boolean;
+}
+
+interface ReadRequest {
+  /** The task's. */
+  readonly body: string;
+  readonly fields: Fields;
+  /** An id that only this very request can have. */
+  readonly ownId: string | undefined;
 }
 
 @Injectable()
@@ -72,29 +87,26 @@ export class HandlerRequests {
     return this.keys.answer(request, asked, async (ownId) => {
       const fields = new Fields(text, [...wanted.fields, 'options']);
       const body = wanted.body(fields);
-      return inOptions(() => this.create(request, wanted.path, body, fields, ownId));
+      return inOptions(wanted.fields, () => this.create(request, wanted, { body, fields, ownId }));
     });
   }
 
-  /** @param ownId an id that only this very request can have */
   private async create(
     request: Request,
-    path: string,
-    body: string,
-    fields: Fields,
-    ownId: string | undefined,
+    { path, contentType = 'application/json', external = false }: HandlerRequest,
+    { body, fields, ownId }: ReadRequest,
   ): Promise<EnqueuedTask> {
     const given = readOptions(fields.json('options') ?? '{}');
     const route = findHandler(this.routes.read(), path);
     const taskId = given.taskId ?? ownId;
     const own = readTaskOptions(taskId === undefined ? given : { ...given, taskId });
     const options = mergeOptions(route.options, own);
-    checkHandler(request, options.queue, path);
+    checkHandler(request, options.queue, path, external);
     const content = {
       method: route.method,
       callee: `${route.method} ${path}`,
       path,
-      headers: new Map([['content-type', 'application/json']]),
+      headers: new Map([['content-type', contentType]]),
       // Not Buffer.from: its bytes may lie in a shared pool, which is copied whole between threads.
       body: new TextEncoder().encode(body),
       largest: () => '',
@@ -145,13 +157,21 @@ function readOptions(json: string): TaskOptions & { readonly taskId?: string } {
   };
 }
 
-/** Says of what is wrong with an option that it is one. */
-async function inOptions<Result>(work: () => Promise<Result>): Promise<Result> {
+/**
+ * Says of what is wrong with an option that it is one.
+ *
+ * @param others fields beside the options
+ */
+async function inOptions<Result>(
+  others: readonly string[],
+  work: () => Promise<Result>,
+): Promise<Result> {
   try {
     return await work();
   } catch (error) {
     if (!(error instanceof CloudTasksError) || error.field === undefined) throw error;
     const { code, message, field, cause } = error;
+    if (others.includes(field)) throw error;
     const isNamed = field !== '' && message.startsWith(field);
     throw new CloudTasksError(code, isNamed ? `options.${message}` : `options: ${message}`, {
       field: field === '' ? 'options' : `options.${field}`,

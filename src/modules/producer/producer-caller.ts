@@ -59,23 +59,20 @@ function refuseQueue(message: string): never {
  * Refuses a task for one of this app's handlers that the caller may not make.
  *
  * @param path the handler's
+ * @param external whether it calls other people's URLs
  * @throws CloudTasksError PERMISSION_DENIED, naming the queue where that is the reason
  */
-export function checkHandler(request: object, queue: string, path: string): void {
+export function checkHandler(
+  request: object,
+  queue: string,
+  path: string,
+  external: boolean,
+): void {
   checkQueue(request, queue);
-  const { tasks } = callerOf(request).scopes ?? {};
+  const { tasks, external: mayCallOthers = true } = callerOf(request).scopes ?? {};
+  if (external && !mayCallOthers) deny('url', 'calls to other URLs');
   if (!tasks || tasks.includes(path)) return;
   throw new CloudTasksError('PERMISSION_DENIED', `This caller may not enqueue ${path}.`);
-}
-
-/**
- * Refuses a relayed call that the caller may not ask for: it goes to other URLs.
- *
- * @throws CloudTasksError PERMISSION_DENIED
- */
-export function checkRelay(request: object, queue: string): void {
-  checkHandler(request, queue, '/relay');
-  if (callerOf(request).scopes?.external === false) deny('url', 'calls to other URLs');
 }
 
 /** Whose the caller's calls are: a client's, whichever of its keys it shows. */

@@ -32,7 +32,7 @@ import {
 /** The paths that make tasks: a task that called one would make tasks for ever. */
 export const ENQUEUING_PATHS = [
   ...['/add_task_app_engine', '/add_task_external', '/do_external_task', '/add_task_relay'],
-  ...['/emails', '/syncs'],
+  ...['/emails', '/webhooks', '/syncs'],
 ];
 
 /** Those and the relay's own: who may enqueue something isn't who may have any URL called. */
