@@ -1,0 +1,38 @@
+/** 8,000 calls open for a minute, driven directly: no error, and what each of them costs. */
+import { setTimeout as pause } from 'node:timers/promises';
+import { directRelay } from './direct-relay.js';
+
+export const size = 8000;
+const SECONDS = Number(process.env['SECONDS'] ?? 60);
+/** Of memory, for each call. */
+const MOST_KB = 40;
+
+export async function run(count: number, _seed: number, seconds = SECONDS): Promise<string> {
+  const direct = await directRelay(count, ['--expose-gc', '--max-old-space-size=1024']);
+  try {
+    // What a first call loads and compiles isn't the price of the next.
+    const warm = Array.from({ length: 200 }, (_, index) =>
+      direct.callers.call({ task: `warm-${index}`, body: direct.body(index) }),
+    );
+    await direct.until(() => direct.held() === warm.length);
+    direct.targets.forEach((target) => target.answerAll());
+    await Promise.all(warm);
+    const before = await direct.relay.stats();
+    const answers = Array.from({ length: count }, (_, index) =>
+      direct.callers.call({ task: `call-${index}`, body: direct.body(index) }),
+    );
+    await direct.until(() => direct.held() === count);
+    await direct.relay.stats();
+    await pause(seconds * 1000);
+    const held = await direct.relay.stats();
+    direct.targets.forEach((target) => target.answerAll());
+    const statuses = await Promise.all(answers);
+    const wrong = statuses.filter((status) => status !== 200);
+    if (wrong.length > 0) throw new Error(`${wrong.length} were not answered 200: ${wrong[0]}.`);
+    const kb = (held.rss - before.rss) / 1024 / count;
+    if (count >= size && kb > MOST_KB) throw new Error(`${kb.toFixed(1)} KB a call.`);
+    return `${count} calls open for ${seconds} s, all answered 200; ${kb.toFixed(1)} KB a call (${((held.heapUsed - before.heapUsed) / 1024 / count).toFixed(1)} KB of it heap), RSS ${(held.rss / 2 ** 20).toFixed(0)} MB, loop p99 ${held.p99.toFixed(1)} ms`;
+  } finally {
+    await direct.close();
+  }
+}
