@@ -69,8 +69,6 @@ locals {
   schedules = merge(
     {
       for name, schedule in merge({}, try(local.config.schedules, null)) : name => {
-        # The app makes the task.
-        path               = "/_cron/${name}"
         schedule           = schedule.schedule
         time_zone          = try(schedule.timeZone, "Etc/UTC")
         description        = try(schedule.description, "Makes a task for ${schedule.task}.")
@@ -83,13 +81,12 @@ locals {
       }
     },
     {
-      # These call a handler themselves: of their address the path counts, since the worker's own is
-      # not known to whoever writes the file.
+      # Of the address the path counts, which names a handler: the worker's own is not known to whoever
+      # writes the file.
       for row in local.resources : try(row.name, row.id) => {
-        path               = regex("^https?://[^/]+(/.*)$", row.config.target_url)[0]
         schedule           = row.config.schedule
         time_zone          = try(row.config.time_zone, "Etc/UTC")
-        description        = "Calls ${row.config.target_url}."
+        description        = try(row.config.description, "Makes a task for ${regex("^https?://[^/]+(/.*)$", row.config.target_url)[0]}.")
         attempt_deadline   = null
         retry_count        = try(row.config.retry_count, 3)
         max_retry_duration = null

@@ -15,7 +15,7 @@ resource "google_cloud_scheduler_job" "schedule" {
 
   http_target {
     http_method = "POST"
-    uri         = "${local.service_urls["worker"]}${each.value.path}"
+    uri         = "${local.service_urls["worker"]}/_cron/${each.key}"
 
     oidc_token {
       service_account_email = google_service_account.account["tasks"].email
