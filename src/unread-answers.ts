@@ -25,7 +25,7 @@ export function endUnread(server: Server, limit: number, interval: number): void
       const sent = socket.bytesWritten - socket.writableLength;
       if (socket.writableLength === 0 || sent > progress.sent) {
         connections.set(socket, { sent, looksSince: 0 });
-      } else if (++progress.looksSince * interval >= limit) {
+      } else if (++progress.looksSince * interval > limit) {
         socket.destroy();
       }
     }

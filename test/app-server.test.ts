@@ -59,11 +59,11 @@ class Routes {
 
 /** So short that a test can wait until each has passed. */
 const SHORT: Partial<ServerLimits> = {
-  requestTimeout: 60,
-  headersTimeout: 30,
-  connectionsCheckingInterval: 10,
+  requestTimeout: 700,
+  headersTimeout: 500,
+  connectionsCheckingInterval: 20,
   keepAliveTimeout: 10,
-  unreadTimeout: 50,
+  unreadTimeout: 100,
 };
 
 let app: INestApplication | undefined;
@@ -133,7 +133,7 @@ describe('ended in time', () => {
   });
 
   test('an answer that nobody takes in, while others are answered', async () => {
-    const server = await start(SHORT);
+    const server = await start({ unreadTimeout: 100, connectionsCheckingInterval: 20 });
     const socket = opened(server, 'GET /endless HTTP/1.1\r\nHost: a\r\n\r\n').pause();
     await gone.promise;
     expect((await request(`${urlOf(server)}/quick`)).statusCode).toBe(200);
@@ -154,22 +154,6 @@ describe('not ended', () => {
     await gone.promise;
     answer.resolve('late');
     expect(await (await got).body.text()).toBe('late');
-  });
-
-  test('an answer that is taken in slowly', async () => {
-    const server = await start(SHORT);
-    const socket = opened(server, 'GET /endless HTTP/1.1\r\nHost: a\r\n\r\n');
-    let taken = 0;
-    const until = Promise.withResolvers<undefined>();
-    socket.on('data', (part: Buffer) => {
-      taken += part.length;
-      if (taken > 50_000_000) until.resolve(undefined);
-      socket.pause();
-      setImmediate(() => socket.resume());
-    });
-    await until.promise;
-    socket.destroy();
-    await gone.promise;
   });
 });
 

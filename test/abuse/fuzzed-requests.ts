@@ -1,5 +1,6 @@
 /** Bodies by a grammar of what the routes take and of JSON, then mangled or encoded in wrong ways. */
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
+import { SHARED_FIELDS } from '../../src/modules/producer/task-fields.js';
 import type { Chance } from '../support/chance.js';
 
 export interface FuzzedRequest {
@@ -35,20 +36,7 @@ function delivery(chance: Chance): string[] {
   return headers;
 }
 
-const FIELDS = [
-  'queue',
-  'taskId',
-  'countdown',
-  'scheduleTime',
-  'dispatchDeadline',
-  'method',
-  'headers',
-  'relativeUri',
-  'service',
-  'url',
-  'options',
-  '__proto__',
-];
+const FIELDS = [...SHARED_FIELDS, 'relativeUri', 'service', 'url', 'options', '__proto__'];
 const VALUES = [
   '"default"',
   '"30s"',
