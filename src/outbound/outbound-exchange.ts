@@ -2,7 +2,7 @@
 import { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import type { Clock, Timer } from '../engine/ports.js';
-import type { Duration, Instant } from '../engine/time.js';
+import type { Duration } from '../engine/time.js';
 import { MINUTE, SECOND } from '../engine/time.js';
 import { failureOf, OutboundError } from './outbound-error.js';
 import type { AnswerHeaders } from './outbound-headers.js';
@@ -37,12 +37,14 @@ export class OutboundExchange implements Dispatcher.DispatchHandler {
   private body: Readable | undefined;
   private ended: OutboundError | 'well' | undefined;
   private received = 0;
-  /** While nobody takes the body, its rate says nothing of the server. */
-  private pausedAt: Instant | undefined;
-  private paused: Duration = 0;
+  /** How long the body was the server's to send; counted by timers, which no change of clocks moves. */
+  private waited: Duration = 0;
+  private isPaused = false;
+  /** Since the rate was last looked at. */
+  private wasPaused = false;
 
   constructor(
-    private readonly clock: Clock,
+    private readonly clock: Pick<Clock, 'after'>,
     private readonly limits: ExchangeLimits,
   ) {
     this.response = this.head.promise;
@@ -79,14 +81,15 @@ export class OutboundExchange implements Dispatcher.DispatchHandler {
     // An error is for whoever reads the body; nobody may have begun.
     body.on('error', () => {});
     this.body = body;
-    this.watchRate(this.clock.now());
+    this.watchRate();
     this.head.resolve({ status, headers: answerHeaders(headers), body });
   }
 
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
     this.received += chunk.length;
     if (this.body?.push(chunk) !== false) return;
-    this.pausedAt = this.clock.now();
+    this.isPaused = true;
+    this.wasPaused = true;
     controller.pause();
   }
 
@@ -121,22 +124,23 @@ export class OutboundExchange implements Dispatcher.DispatchHandler {
   }
 
   private resume(): void {
-    if (this.pausedAt === undefined) return;
-    this.paused += this.clock.now() - this.pausedAt;
-    this.pausedAt = undefined;
+    if (!this.isPaused) return;
+    this.isPaused = false;
     this.controller?.resume();
   }
 
-  private watchRate(start: Instant): void {
-    if (this.limits.minimumRate === 0) return;
+  private watchRate(): void {
+    const { minimumRate } = this.limits;
+    if (minimumRate === 0) return;
     this.rateTimer = this.clock.after(RATE_CHECK, () => {
-      const now = this.clock.now();
-      const waited = now - start - this.paused - (now - (this.pausedAt ?? now));
-      const isSlow = this.received < this.limits.minimumRate * (waited / SECOND);
-      if (waited > GRACE && isSlow) {
-        this.cut('too-slow', `the body brings less than ${this.limits.minimumRate} bytes a second`);
+      // While nobody takes the body, its rate says nothing of the server.
+      if (!this.wasPaused) this.waited += RATE_CHECK;
+      this.wasPaused = this.isPaused;
+      const isSlow = this.received < minimumRate * (this.waited / SECOND);
+      if (this.waited > GRACE && isSlow) {
+        this.cut('too-slow', `the body brings less than ${minimumRate} bytes a second`);
       } else {
-        this.watchRate(start);
+        this.watchRate();
       }
     });
   }

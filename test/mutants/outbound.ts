@@ -426,9 +426,15 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: EXCHANGE,
-    from: 'if (waited > GRACE && isSlow) {',
-    to: 'if (waited > GRACE * 100 && isSlow) {',
+    from: 'if (this.waited > GRACE && isSlow) {',
+    to: 'if (this.waited > GRACE * 100 && isSlow) {',
     why: 'a body that drips for hours',
+  },
+  {
+    file: EXCHANGE,
+    from: 'if (!this.wasPaused) this.waited += RATE_CHECK;',
+    to: 'this.waited += RATE_CHECK;',
+    why: 'the end of a call whose body we have not read yet',
   },
   {
     file: EXCHANGE,
