@@ -1,5 +1,5 @@
 /** As many calls open at once as App Engine lets an instance have, for ten minutes, in 384 MB. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { RelayProcess } from './relay-process.js';
 import { SilentTarget } from './silent-target.js';
 

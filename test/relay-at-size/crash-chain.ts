@@ -1,5 +1,5 @@
 /** An engine that stays, a relay that is ended again and again, and a target that takes note of every call. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

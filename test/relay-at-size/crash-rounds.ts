@@ -2,7 +2,7 @@
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { Chance } from '../support/chance.js';
 import { checkRound, CrashChain } from './crash-chain.js';
 import type { RelayProcess } from './relay-process.js';
@@ -48,7 +48,7 @@ export async function rounds(count: number, seed: number, end: End): Promise<str
       checkRound(chain.seen, { often, once }, again);
       for (const [index, { state }] of records.entries()) {
         if (again[index]?.state !== state)
-          throw new Error(`A record became ${again[index]?.state}.`);
+          throw new Error(`A record became ${String(again[index]?.state)}.`);
       }
       repeated += chain.seen.length - new Set(chain.seen.map(({ key }) => key)).size;
       unknown += again.filter(({ reason }) => reason === 'unknown').length;

@@ -1,5 +1,5 @@
 /** 8,000 calls open for a minute, driven directly: no error, and what each of them costs. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { directRelay } from './direct-relay.js';
 
 export const size = 8000;
@@ -28,7 +28,8 @@ export async function run(count: number, _seed: number, seconds = SECONDS): Prom
     direct.targets.forEach((target) => target.answerAll());
     const statuses = await Promise.all(answers);
     const wrong = statuses.filter((status) => status !== 200);
-    if (wrong.length > 0) throw new Error(`${wrong.length} were not answered 200: ${wrong[0]}.`);
+    if (wrong.length > 0)
+      throw new Error(`${wrong.length} were not answered 200: ${String(wrong[0])}.`);
     const kb = (held.rss - before.rss) / 1024 / count;
     if (count >= size && kb > MOST_KB) throw new Error(`${kb.toFixed(1)} KB a call.`);
     return `${count} calls open for ${seconds} s, all answered 200; ${kb.toFixed(1)} KB a call (${((held.heapUsed - before.heapUsed) / 1024 / count).toFixed(1)} KB of it heap), RSS ${(held.rss / 2 ** 20).toFixed(0)} MB, loop p99 ${held.p99.toFixed(1)} ms`;

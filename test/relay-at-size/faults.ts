@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect, createServer } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { Chance } from '../support/chance.js';
 import { directRelay } from './direct-relay.js';
 

@@ -1,6 +1,6 @@
 /** 100,000 short calls: neither memory nor open files grow. */
 import { directRelay } from './direct-relay.js';
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { Pool } from 'undici';
 
 export const size = 100_000;

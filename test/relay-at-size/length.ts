@@ -1,5 +1,5 @@
 /** Calls that are silent for longer than any default of Node, Express or undici, side by side. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { RelayProcess } from './relay-process.js';
 import { SilentTarget } from './silent-target.js';
 
@@ -43,7 +43,8 @@ export async function run(count: number): Promise<string> {
       const records = await relay.status(ids);
       const open = records.filter(({ state }) => state !== 'done');
       if (open.length === 0) break;
-      if (Date.now() > end) throw new Error(`${open.length} are not done: ${open[0]?.state}.`);
+      if (Date.now() > end)
+        throw new Error(`${open.length} are not done: ${String(open[0]?.state)}.`);
       await pause(100);
     }
     for (const { seconds, target } of byUrl) {

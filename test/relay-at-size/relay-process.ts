@@ -66,7 +66,9 @@ export class RelayProcess {
     });
     const url = await new Promise<string>((resolve, reject) => {
       child.once('message', ({ url = '' }: Message) => resolve(url));
-      child.once('exit', (code) => reject(new Error(`The relay ended at its start, ${code}.`)));
+      child.once('exit', (code) =>
+        reject(new Error(`The relay ended at its start, ${String(code)}.`)),
+      );
     });
     return new RelayProcess(child, url);
   }

@@ -1,5 +1,5 @@
 /** SIGSTOP beyond the lease: another relay takes over, and the one that wakes up overwrites nothing. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { rounds } from './crash-rounds.js';
 
 export const size = 50;

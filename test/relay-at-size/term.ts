@@ -1,5 +1,5 @@
 /** SIGTERM, and a kill two seconds later: no call that was accepted is lost. */
-import { setTimeout as pause } from 'node:timers/promises';
+import { pause } from './real-time.js';
 import { rounds } from './crash-rounds.js';
 
 export const size = 100;
