@@ -34,7 +34,7 @@ const LISTS: Readonly<Record<string, List>> = {
       'src/modules/auth/key-set.ts': 'test/modules/auth/key-set',
       'src/modules/auth/envelope.ts': 'test/modules/auth/envelope',
       'src/modules/auth/enveloped-request.ts': 'test/modules/auth/sealed-tasks',
-      'src/modules/auth/task-seals.ts': 'test/modules/auth/sealed-tasks',
+      'src/modules/auth/task-seals.ts': 'test/modules/auth/task-seals',
       'src/modules/auth/app-engine-dispatch.ts': 'test/modules/auth/app-engine-guard',
       'src/modules/auth/public-probe.ts': 'test/modules/auth/cloud-run-guard',
       'src/modules/auth/iap-verifier.ts': 'test/modules/producer/producer-auth',

@@ -369,8 +369,8 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     file: SEALS,
-    from: "if ('problem' in opened) refuse(",
-    to: "if ('problem' in opened && sealed === undefined) refuse(",
-    why: 'a parked task with the signature of another',
+    from: '.filter(([header]) => !isEnvelope(header))',
+    to: '',
+    why: 'nothing: a successor has two envelopes, and is refused',
   },
 ];
