@@ -164,6 +164,29 @@ describe('plan and apply', () => {
     expect(code).toBe(stderr === '' ? 0 : 1);
   });
 
+  test('the schedules of an app are those of its code, which is loaded and not started', async () => {
+    const index = new URL('../../dist/index.js', import.meta.url).href;
+    const app = file(
+      `import { Schedule } from ${JSON.stringify(index)};
+      class Reports { daily() { throw new Error('called'); } }
+      const of = Object.getOwnPropertyDescriptor(Reports.prototype, 'daily');
+      Schedule('0 6 * * *', { name: 'reports', retry: { retryCount: 1 } })(Reports.prototype, 'daily', of);
+      Schedule('every 5 minutes')(Reports.prototype, 'daily', of);`,
+      'app.module.mjs',
+    );
+    const { code, lines } = await schedules('apply', file(FILE), '--app', app);
+    expect(code).toBe(0);
+    expect(lines).toContain('4 to create.');
+    expect(await job('reports')).toMatchObject({
+      description: 'Makes a task for Reports.daily. [nest-cloud-tasks]',
+      retryConfig: { retryCount: 1 },
+    });
+    expect(await job('Reports-daily')).toMatchObject({ schedule: 'every 5 minutes' });
+    const twice = file("schedules:\n  reports: { schedule: '0 3 * * *', task: a }\n");
+    const { stderr } = await schedules('plan', twice, '--app', app);
+    expect(stderr).toMatch(/@Schedule of Reports.daily: the name reports is taken by .*:2/);
+  });
+
   test('without an address there is nowhere to send ticks', async () => {
     const { code, stderr } = await runCli(['schedules', 'plan', '--file', file(FILE)]);
     expect([code, stderr]).toEqual([1, expect.stringContaining('--service-url')]);

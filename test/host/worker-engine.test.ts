@@ -51,6 +51,22 @@ describe('the engine in a worker thread', () => {
     });
   });
 
+  test('serves schedules too', async () => {
+    const url = await loopback.http((_request, response) => response.end());
+    const event = Promise.withResolvers<EngineEvent>();
+    const engine = await start({ onEvent: event.resolve });
+    const { api } = engine;
+    const name = `${LOCATION}/jobs/a`;
+    const body = new Uint8Array([0, 255]);
+    const job = { name, schedule: '0 3 * * *', httpTarget: { uri: url, body } };
+    expect(await api.createJob({ parent: LOCATION, job })).toEqual(await api.getJob({ name }));
+    await engine.dispatch({});
+    await api.runJob({ name });
+    expect(await event.promise).toMatchObject({ type: 'execution', job: name, attempt: 1 });
+    await api.deleteJob({ name });
+    expect(await api.listJobs({ parent: LOCATION })).toEqual({ jobs: [] });
+  });
+
   test('dispatches over HTTP once it is let, and tells of each attempt', async () => {
     const url = await loopback.http((_request, response) => response.end());
     const event = Promise.withResolvers<EngineEvent>();
