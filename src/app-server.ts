@@ -39,13 +39,13 @@ const KEEP_ALIVE = { elsewhere: 620_000, onLoopback: 5_000 };
 const MOST_HEADERS = 100;
 
 /** For everything that a browser can be made to open; a page of ours says of its own what it may. */
-const HEADERS = {
+const HEADERS = Object.entries({
   'Cache-Control': 'no-store',
   'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
   'X-Content-Type-Options': 'nosniff',
-};
+});
 
 /** How often connections that have become idle are ended while the server closes. */
 const SWEEP_INTERVAL = 50;
@@ -90,7 +90,7 @@ export class AppServer extends ExpressAdapter {
 }
 
 function meet(request: Request, response: Response, next: NextFunction): void {
-  for (const [name, value] of Object.entries(HEADERS)) response.setHeader(name, value);
+  for (const [name, value] of HEADERS) response.setHeader(name, value);
   const refused = refusal(request);
   if (!refused) {
     next();
