@@ -150,8 +150,9 @@ describe('not ended', () => {
     await raw(server, 'GET /quick HTTP/1.1\r\nHost: a\r\n\r\n');
     await raw(server, 'GET /quick HTTP/1.1\r\n');
     await raw(server, 'POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n');
-    opened(server, 'GET /endless HTTP/1.1\r\nHost: a\r\n\r\n').pause();
+    const unread = opened(server, 'GET /endless HTTP/1.1\r\nHost: a\r\n\r\n').pause();
     await gone.promise;
+    unread.destroy();
     answer.resolve('late');
     expect(await (await got).body.text()).toBe('late');
   });
