@@ -223,6 +223,11 @@ describe('with ID tokens of calling services', () => {
 
   beforeEach(async () => {
     issuer = await TestIssuer.start();
+    await start();
+  });
+  afterEach(() => issuer.close());
+
+  async function start(): Promise<void> {
     app = await TestApp.start({
       PRODUCER_AUTH: 'oidc',
       PRODUCER_AUDIENCE: PRODUCER,
@@ -230,8 +235,7 @@ describe('with ID tokens of calling services', () => {
       PRODUCER_ISSUER: issuer.url,
     });
     await app.api.pauseQueue({ name: app.queueName() });
-  });
-  afterEach(() => issuer.close());
+  }
 
   const bearer = (changes: Claims = {}) => ({
     authorization: `Bearer ${issuer.first.sign(
@@ -266,7 +270,10 @@ describe('with ID tokens of calling services', () => {
   });
 
   test('36: says 503 while there are no keys', async () => {
+    // They are fetched ahead, so by now there are some.
+    await app.close();
     issuer.broken = (response) => response.writeHead(500).end();
+    await start();
     await refuses(bearer(), 503);
   });
 });
