@@ -16,12 +16,12 @@ const OPENERS = '^src/modules/(cloud-tasks|journal|payloads|jobs)/';
 
 const MODULES = FLOORS.flat().join('|');
 /** The app around the library: put together and started here, of no use to anybody else. */
-const APP = '^src/(app\\.module|app-server|error-filter|logger|start-problem)\\.ts$';
+const APP = '^src/(app\\.module|app-server|error-filter|logger|role-guard|start-problem)\\.ts$';
 /** What reads the environment and judges it. */
 const SETTINGS = '^src/(config|environment|setting-[a-z]+)\\.ts$';
 /** Files next to the entries that belong to no ring: any but the engine may use them. */
 const PLAIN =
-  '^src/(?!(index|main|app\\.module|app-server|error-filter|logger|start-problem|config|environment|setting-[a-z]+)\\.ts$)[^/]+\\.ts$';
+  '^src/(?!(index|main|app\\.module|app-server|error-filter|logger|role-guard|start-problem|config|environment|setting-[a-z]+)\\.ts$)[^/]+\\.ts$';
 /** What both sides of CloudTasksApi must agree on, whichever backend is behind it. */
 const SHARED_WORDS = '^src/engine/(dispatch-signature|errors|resource-name|task-size|time)\\.ts$';
 const NEST =

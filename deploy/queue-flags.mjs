@@ -1,4 +1,5 @@
 /** Prints what gcloud is to be told of each queue: a line `<id> <PAUSED|RUNNING> <flags>`. */
+import console from 'node:console';
 import { wantedQueuesOf } from '../dist/host/wanted-queues.js';
 
 const SECOND = 1_000_000;
