@@ -16,7 +16,6 @@ import type { Request, Response } from 'express';
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
-import { MILLISECOND } from '../../engine/time.js';
 import { printable } from '../../printable.js';
 import { CLOCK, CLOUD_TASKS } from '../cloud-tasks/queue-backend.js';
 import { IdempotencyKeys } from '../journal/idempotency-keys.js';
@@ -27,17 +26,12 @@ import { refuseMethod } from '../producer/post-only.js';
 import { callerName, checkHandler, ownerOf } from '../producer/producer-caller.js';
 import { ProducerGuard } from '../producer/producer-guard.js';
 import { readJsonText } from '../producer/request-body.js';
-import { readQueue, readScheduleTime, readTaskId } from '../producer/task-fields.js';
-import type { TaskOptions } from '../tasks/task-options.js';
+import { OPTION_FIELDS, readOptionFields } from '../producer/task-fields.js';
 import { Relay } from './relay.js';
 import { RELAY_FIELDS } from './relay-call.js';
 import { RELAY_ID } from './relay-records.js';
 import type { RelayRecord } from './relay-status.js';
 import { RelayStatuses } from './relay-status.js';
-
-const OPTIONS = [
-  ...['queue', 'taskId', 'countdown', 'scheduleTime', 'dispatchDeadline', 'maxAttempts'],
-];
 
 export interface EnqueuedRelay extends EnqueuedTask {
   /** By which `GET /relay/:id` finds the call. */
@@ -61,8 +55,8 @@ export class RelayEndpointsController {
     const text = await readJsonText(request);
     const asked = { caller: callerName(request), content: `${request.path}\n${text}` };
     return this.keys.answer(request, asked, async (ownId) => {
-      const fields = new Fields(text, [...RELAY_FIELDS, ...OPTIONS]);
-      const options = readOptions(fields, this.clock);
+      const fields = new Fields(text, [...RELAY_FIELDS, ...OPTION_FIELDS]);
+      const options = readOptionFields(fields, this.clock.now());
       const check = (queue: string) => checkHandler(request, queue, '/relay', true);
       const by = { owner: ownerOf(request).name, ownId, check };
       try {
@@ -101,23 +95,4 @@ export class RelayEndpointsController {
     if (!isScoped || (await this.statuses.ownerOf(id)) === name) return;
     throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
   }
-}
-
-function readOptions(fields: Fields, clock: Clock): TaskOptions {
-  const taskId = readTaskId(fields);
-  const queue = fields.json('queue') === undefined ? undefined : readQueue(fields, '');
-  const at = readScheduleTime(fields, clock.now());
-  const json = (name: string): unknown => {
-    const text = fields.json(name);
-    return text === undefined ? undefined : JSON.parse(text);
-  };
-  // What isn't right of these is said by whoever reads the options of code.
-  return {
-    dispatchDeadline: json('dispatchDeadline') as TaskOptions['dispatchDeadline'],
-    maxAttempts: json('maxAttempts') as number,
-    queue,
-    ...(taskId === undefined ? {} : { taskId }),
-    // Whole milliseconds, and never earlier than asked.
-    ...(at === undefined ? {} : { scheduleTime: new Date(Math.ceil(at / MILLISECOND)) }),
-  };
 }

@@ -122,14 +122,21 @@ export class RelayRuns {
     const { runs, settings, callbacks } = this.services;
     const limits = { lease: settings.lease, ttl: settings.keep };
     const begun = this.services.clock.now();
-    const { outcome, ran } = await runs.run(key, limits, async (hold) => {
-      const ended = await this.call(run, flight, hold, begun);
-      return JSON.stringify(ended);
-    });
-    const ended = readEnded(outcome);
-    if (ran) this.tell(run, ended);
-    await callbacks.enqueue(run, ended);
-    return ended;
+    let unkept: EndedRelay | undefined;
+    try {
+      const { outcome, ran } = await runs.run(key, limits, async (hold) => {
+        unkept = await this.call(run, flight, hold, begun);
+        return JSON.stringify(unkept);
+      });
+      const ended = readEnded(outcome);
+      if (ran) this.tell(run, ended);
+      unkept = undefined;
+      await callbacks.enqueue(run, ended);
+      return ended;
+    } catch (error) {
+      if (unkept) this.tellUnkept(run, unkept, error);
+      throw error;
+    }
   }
 
   private async call(
@@ -196,6 +203,14 @@ export class RelayRuns {
     const { clock, upstream } = this.services;
     const deadline = Math.max(budget - (clock.now() - begun), MILLISECOND);
     return upstream.make({ call, id, attempt, deadline, trace, signal }, () => clock.now());
+  }
+
+  /** Nobody will find how it ended: to whoever comes next it is unknown. */
+  private tellUnkept({ id }: RelayRun, { state, answer }: EndedRelay, error: unknown): void {
+    const how = answer ? `${state}, ${answer.status}` : state;
+    this.logger.error(
+      `${id.slice(0, 12)}: its outcome (${how}) can't be recorded, so it is unknown. ${String(error)}`,
+    );
   }
 
   private tell({ id, call }: RelayRun, ended: EndedRelay): void {

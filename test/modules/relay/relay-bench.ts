@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { request } from 'undici';
 import type { CloudTasksApi, Task } from '../../../src/engine/cloud-tasks-api.js';
+import type { EngineEvent } from '../../../src/engine/ports.js';
 import { CLOUD_TASKS, QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js';
 import type { RelayRequest } from '../../../src/modules/relay/relay.js';
 import { Relay } from '../../../src/modules/relay/relay.js';
@@ -83,7 +84,7 @@ export interface RelayApp {
   tasks(queue?: string): Promise<Task[]>;
   queueName(id?: string): string;
   /** Resolves once the engine has settled its next attempt. */
-  attempt(): Promise<void>;
+  attempt(): Promise<{ readonly status?: number }>;
 }
 
 export async function startRelay(
@@ -91,12 +92,12 @@ export async function startRelay(
   options: Partial<RelayModuleOptions> = {},
   tasks: Partial<TasksModuleOptions> = {},
 ): Promise<RelayApp> {
-  let over: (() => void)[] = [];
-  const onEvent = ({ type }: { readonly type: string }) => {
-    if (type !== 'attempt') return;
+  let over: ((result: { readonly status?: number }) => void)[] = [];
+  const onEvent = (event: EngineEvent) => {
+    if (event.type !== 'attempt') return;
     const ended = over;
     over = [];
-    ended.forEach((tell) => tell());
+    ended.forEach((tell) => tell('status' in event.result ? event.result : {}));
   };
   const { app, url, log } = await startApp(
     { imports: [RelayModule.forRoot({ rules, loopback: 'by-rule', ...options })] },
@@ -134,6 +135,27 @@ export async function taskBody(app: RelayApp, call: RelayRequest): Promise<strin
   const { name } = await app.relay.call(call);
   const task = await app.api.getTask({ name, responseView: 'FULL' });
   return Buffer.from(task.httpRequest?.body ?? '').toString();
+}
+
+/** A task that somebody else has made for the relay, by gcloud say; resolves with its answer. */
+export async function handmade(
+  app: RelayApp,
+  body: string | Uint8Array,
+): Promise<number | undefined> {
+  const over = app.attempt();
+  await app.api.createTask({
+    parent: app.queueName(),
+    task: {
+      httpRequest: {
+        url: `${app.url}/relay`,
+        httpMethod: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: typeof body === 'string' ? new TextEncoder().encode(body) : body,
+        oidcToken: { serviceAccountEmail: 'tasks@local', audience: app.url },
+      },
+    },
+  });
+  return (await over).status;
 }
 
 /** Delivers a task of this body as the queue does, without the queue. */
