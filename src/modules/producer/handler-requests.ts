@@ -1,12 +1,11 @@
 /** Answers a request that enqueues work for one of the app's own handlers. */
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import type { DurationText } from '../../duration.js';
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
 import { taskName } from '../../engine/resource-name.js';
-import { MILLISECOND } from '../../engine/time.js';
+import type { Instant } from '../../engine/time.js';
 import { printable } from '../../printable.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { IdempotencyKeys } from '../journal/idempotency-keys.js';
@@ -15,24 +14,13 @@ import type { OutgoingCall } from '../tasks/calls/task-sender.js';
 import { TaskSender } from '../tasks/calls/task-sender.js';
 import { HandlerRoutes } from '../tasks/routes/handler-routes.js';
 import { findHandler } from '../tasks/routes/named-handler.js';
-import type { TaskOptions } from '../tasks/task-options.js';
 import { mergeOptions, readTaskOptions } from '../tasks/task-options.js';
 import type { EnqueuedTask } from './enqueued-task.js';
 import { inOurWords, madeBefore, shown } from './enqueued-task.js';
 import { Fields, unexpected } from './fields.js';
-import { parseInstant } from './instant-text.js';
 import { callerName, checkHandler } from './producer-caller.js';
 import { readJsonText } from './request-body.js';
-import { readTaskId } from './task-fields.js';
-
-const OPTIONS = [
-  'queue',
-  'taskId',
-  'countdown',
-  'scheduleTime',
-  'dispatchDeadline',
-  'maxAttempts',
-] as const;
+import { OPTION_FIELDS, readOptionFields } from './task-fields.js';
 
 /** What an endpoint enqueues. */
 export interface HandlerRequest {
@@ -96,7 +84,7 @@ export class HandlerRequests {
     { path, contentType = 'application/json', external = false }: HandlerRequest,
     { body, fields, ownId }: ReadRequest,
   ): Promise<EnqueuedTask> {
-    const given = readOptions(fields.json('options') ?? '{}');
+    const given = readOptions(fields.json('options') ?? '{}', this.clock.now());
     const route = findHandler(this.routes.read(), path);
     const taskId = given.taskId ?? ownId;
     const own = readTaskOptions(taskId === undefined ? given : { ...given, taskId });
@@ -131,30 +119,9 @@ export class HandlerRequests {
   }
 }
 
-function readOptions(json: string): TaskOptions & { readonly taskId?: string } {
+function readOptions(json: string, now: Instant): ReturnType<typeof readOptionFields> {
   if (!json.startsWith('{')) unexpected('', 'an object', printable(json));
-  const fields = new Fields(json, OPTIONS);
-  const taskId = readTaskId(fields);
-  const expected = "an RFC 3339 instant such as '2030-01-31T09:30:00Z'";
-  const time = fields.string('scheduleTime', expected);
-  const at = time === undefined ? undefined : parseInstant(time);
-  if (time !== undefined && at === undefined) {
-    unexpected('scheduleTime', expected, `'${printable(time)}'`);
-  }
-  // What isn't right of these is said by whoever reads the options of code.
-  const value = (name: (typeof OPTIONS)[number]): unknown => {
-    const text = fields.json(name);
-    return text === undefined ? undefined : JSON.parse(text);
-  };
-  return {
-    queue: value('queue') as string,
-    countdown: value('countdown') as DurationText,
-    dispatchDeadline: value('dispatchDeadline') as DurationText,
-    maxAttempts: value('maxAttempts') as number,
-    ...(taskId === undefined ? {} : { taskId }),
-    // Whole milliseconds, and never earlier than asked.
-    ...(at === undefined ? {} : { scheduleTime: new Date(Math.ceil(at / MILLISECOND)) }),
-  };
+  return readOptionFields(new Fields(json, OPTION_FIELDS), now);
 }
 
 /**

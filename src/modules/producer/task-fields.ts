@@ -1,12 +1,15 @@
 /** The fields that tasks of both targets share, read and checked against the API's limits. */
+import type { DurationText } from '../../duration.js';
 import { parseDuration } from '../../duration.js';
 import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID, TASK_ID } from '../../engine/resource-name.js';
 import type { Duration, Instant } from '../../engine/time.js';
+import { MILLISECOND } from '../../engine/time.js';
 import { printable } from '../../printable.js';
 import { firstAttempt, readCountdown, refuseBoth } from '../tasks/calls/schedule-time.js';
 import { LEAST_DEADLINE } from '../tasks/task-limits.js';
+import type { TaskOptions } from '../tasks/task-options.js';
 import type { Fields } from './fields.js';
 import { unexpected } from './fields.js';
 import { parseInstant } from './instant-text.js';
@@ -105,5 +108,34 @@ export function readPayload(fields: Fields, headers: Record<string, string>): Ta
     headers: named ? headers : { ...headers, 'Content-Type': type },
     // Not Buffer.from: its bytes may lie in a shared pool, which is copied whole between threads.
     body: new TextEncoder().encode(text),
+  };
+}
+
+/** Of a task for one of our own handlers: what its options in code are, as fields of a request. */
+export const OPTION_FIELDS = [
+  ...(['queue', 'taskId', 'countdown', 'scheduleTime'] as const),
+  ...(['dispatchDeadline', 'maxAttempts'] as const),
+];
+
+/** @throws CloudTasksError INVALID_ARGUMENT; more may be wrong that `readTaskOptions` says */
+export function readOptionFields(
+  fields: Fields,
+  now: Instant,
+): TaskOptions & { readonly taskId?: string } {
+  const taskId = readTaskId(fields);
+  const queue = fields.json('queue') === undefined ? undefined : readQueue(fields, '');
+  const at = readScheduleTime(fields, now);
+  const value = (name: string): unknown => {
+    const json = fields.json(name);
+    return json === undefined ? undefined : JSON.parse(json);
+  };
+  return {
+    queue,
+    // What isn't right of these is said by whoever reads the options of code.
+    dispatchDeadline: value('dispatchDeadline') as DurationText,
+    maxAttempts: value('maxAttempts') as number,
+    ...(taskId === undefined ? {} : { taskId }),
+    // Whole milliseconds, and never earlier than asked.
+    ...(at === undefined ? {} : { scheduleTime: new Date(Math.ceil(at / MILLISECOND)) }),
   };
 }
