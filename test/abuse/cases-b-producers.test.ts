@@ -12,6 +12,8 @@ import { expectNoTask, expectUntouched } from './refusals.js';
 import { assertNoSecrets, keepSecret, keepSignature } from './secrets.js';
 
 const ENQUEUE = '/add_task_app_engine';
+/** Ten thousand requests, on a machine that may be busy. */
+const LONG = 300_000;
 
 let app: AbusedApp;
 const enqueue = (headers: HeaderLines, path = ENQUEUE) => app.send(path, headers, '{}');
@@ -125,26 +127,30 @@ describe('43. with API keys', () => {
     await expectNoTask(app, enqueue([], `${ENQUEUE}?${name}=${app.apiKey}`));
   });
 
-  test('43. 10,000 guesses: 401, then 429, and the right one is let in all the same', async () => {
-    const id = app.apiKey.slice(0, 17);
-    const counts = new Map<number, number>();
-    for (let first = 0; first < 10_000; first += 200) {
-      const answers = await Promise.all(
-        Array.from({ length: 200 }, (_, index) =>
-          enqueue(withKey(`${id}${String(first + index).padStart(43, 'x')}`)),
-        ),
-      );
-      for (const { status, headers } of answers) {
-        counts.set(status, (counts.get(status) ?? 0) + 1);
-        if (status === 429) expect(headers['retry-after']).toMatch(/^\d+$/);
+  test(
+    '43. 10,000 guesses: 401, then 429, and the right one is let in all the same',
+    async () => {
+      const id = app.apiKey.slice(0, 17);
+      const counts = new Map<number, number>();
+      for (let first = 0; first < 10_000; first += 200) {
+        const answers = await Promise.all(
+          Array.from({ length: 200 }, (_, index) =>
+            enqueue(withKey(`${id}${String(first + index).padStart(43, 'x')}`)),
+          ),
+        );
+        for (const { status, headers } of answers) {
+          counts.set(status, (counts.get(status) ?? 0) + 1);
+          if (status === 429) expect(headers['retry-after']).toMatch(/^\d+$/);
+        }
       }
-    }
-    expect(new Set(counts.keys())).toEqual(new Set([401, 429]));
-    expect(counts.get(401)).toBeLessThanOrEqual(60);
-    expectUntouched(app);
-    assertNoSecrets(app.takeLog(), 'the log');
-    expect((await enqueue(withKey(app.apiKey))).status).toBe(202);
-  });
+      expect(new Set(counts.keys())).toEqual(new Set([401, 429]));
+      expect(counts.get(401)).toBeLessThanOrEqual(60);
+      expectUntouched(app);
+      assertNoSecrets(app.takeLog(), 'the log');
+      expect((await enqueue(withKey(app.apiKey))).status).toBe(202);
+    },
+    LONG,
+  );
 });
 
 test('43. an id that nobody has takes the same work as one whose secret is wrong', async () => {

@@ -21,6 +21,8 @@ import { keepSignature } from './secrets.js';
 
 const SUBJECT = '112233445566778899000';
 const WORK = '/abuse/work';
+/** Ten thousand requests, on a machine that may be busy. */
+const LONG = 300_000;
 
 let app: AbusedApp;
 let clock: VirtualClock;
@@ -370,26 +372,30 @@ describe('the keys', () => {
   beforeEach(() => start());
   afterEach(() => app.close());
 
-  test('18. 10,000 tokens of keys that nobody knows: one fetch a cool-down', async () => {
-    await expectStatus(app.token(), 200);
-    const before = app.issuer.fetches;
-    await clock.advance(MINUTE);
-    const [, claims, signature] = app.token().split('.') as [string, string, string];
-    const guess = async (index: number) => {
-      const head = encode({ alg: 'RS256', typ: 'JWT', kid: `made-up-${index}` });
-      return (await app.send(WORK, bearer(`${head}.${claims}.${signature}`))).status;
-    };
-    const statuses = new Set<number>();
-    for (let first = 0; first < 10_000; first += 100) {
-      const some = await Promise.all(
-        Array.from({ length: 100 }, (_, index) => guess(first + index)),
-      );
-      some.forEach((status) => statuses.add(status));
-    }
-    expect(statuses).toEqual(new Set([401]));
-    expect(app.issuer.fetches).toBe(before + 1);
-    expectUntouched(app);
-  });
+  test(
+    '18. 10,000 tokens of keys that nobody knows: one fetch a cool-down',
+    async () => {
+      await expectStatus(app.token(), 200);
+      const before = app.issuer.fetches;
+      await clock.advance(MINUTE);
+      const [, claims, signature] = app.token().split('.') as [string, string, string];
+      const guess = async (index: number) => {
+        const head = encode({ alg: 'RS256', typ: 'JWT', kid: `made-up-${index}` });
+        return (await app.send(WORK, bearer(`${head}.${claims}.${signature}`))).status;
+      };
+      const statuses = new Set<number>();
+      for (let first = 0; first < 10_000; first += 100) {
+        const some = await Promise.all(
+          Array.from({ length: 100 }, (_, index) => guess(first + index)),
+        );
+        some.forEach((status) => statuses.add(status));
+      }
+      expect(statuses).toEqual(new Set([401]));
+      expect(app.issuer.fetches).toBe(before + 1);
+      expectUntouched(app);
+    },
+    LONG,
+  );
 
   test.each(failures)('36. its address %s: tokens are good for a day', async (_, broken) => {
     await expectStatus(app.token(), 200);
