@@ -9,10 +9,11 @@ import { settings } from './config.js';
 import { AppLogger } from './logger.js';
 import { QueueBackend } from './modules/cloud-tasks/queue-backend.js';
 import { Readiness } from './modules/health/readiness.js';
+import { platformOf } from './platform.js';
 import { startProblem } from './start-problem.js';
 
-/** Platforms kill a process 10 s after they asked it to end. */
-const LONGEST_END = 9_500;
+/** Platforms kill a process 10 s after they asked it to end, App Engine after 2 s. */
+const LONGEST_END = platformOf()?.startsWith('app-engine') ? 1_800 : 9_500;
 
 async function main(): Promise<void> {
   const logger = await AppLogger.create({
