@@ -86,14 +86,17 @@ function answered(ask: (done: (error?: Error | null) => void) => void): Promise<
   });
 }
 
+/** Nodemailer's codes for what is said of sender, recipient and mail, and not of who we are. */
+const ABOUT_THE_MAIL: readonly unknown[] = ['EENVELOPE', 'EMESSAGE'];
+
 /**
- * What a server refuses with 5xx it will refuse again, but for who we are: a wrong password is ours
- * to mend, and the mail is none the worse for it.
+ * What a server refuses with 5xx it will refuse again. A wrong password or no TLS is ours to mend,
+ * and the mail is none the worse for it.
  */
 function mailError(error: unknown, signal: AbortSignal): MailError {
   if (signal.aborted) return new MailError('The attempt ended before the mail was taken.', false);
   const { code, responseCode = 0, response, message } = error as SmtpError;
-  const permanent = responseCode >= 500 && code !== 'EAUTH';
+  const permanent = responseCode >= 500 && ABOUT_THE_MAIL.includes(code);
   const said = printable(response ?? message, 300);
   return new MailError(
     `${responseCode ? 'The mail server answered' : 'No mail server'}: ${said}`,

@@ -330,6 +330,18 @@ describe('the connection', () => {
     silent.close();
   });
 
+  test('a server that refuses us says nothing of the mail', async () => {
+    const rude = createServer((socket) => socket.end('554 No service for you\r\n'));
+    await once(rude.listen(0, '127.0.0.1'), 'listening');
+    const { port } = rude.address() as { port: number };
+    const mailer = new SmtpMailer(new URL(`smtp://127.0.0.1:${port}`));
+    await expect(mailer.send(mail, new AbortController().signal)).rejects.toMatchObject({
+      message: 'The mail server answered: 554 No service for you',
+      permanent: false,
+    });
+    rude.close();
+  });
+
   test('a password is not sent in the clear to another machine', () => {
     const mailer = new SmtpMailer(new URL('smtp://user:secret@mail.example.com'));
     expect(mailer).toMatchObject({ options: { requireTLS: true, port: 587 } });
