@@ -19,13 +19,15 @@ test('a task that an endpoint makes comes to its handler when it is due', async 
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(body),
     });
+  // The app's own schedules may have a tick meanwhile.
+  const attempts = () => bed.attempts().filter(({ taskId }) => !taskId.startsWith('cron-'));
   const answer = await add('/add_task_app_engine', { payload: 'Hello', countdown: '30m' });
   expect(answer.status).toBe(202);
   expect(await bed.pending()).toMatchObject([{ payload: 'Hello', queue: 'default' }]);
   await bed.advance('1799s');
-  expect(bed.attempts()).toEqual([]);
+  expect(attempts()).toEqual([]);
   await bed.advance('1s');
-  expect(bed.attempts()).toMatchObject([{ status: 200, answer: 'Printed task payload: Hello' }]);
+  expect(attempts()).toMatchObject([{ status: 200, answer: 'Printed task payload: Hello' }]);
   const forged = await add('/tasks/example', { payload: 'Hello' });
   expect(forged.status).toBe(401);
   await bed.close();
