@@ -1,8 +1,6 @@
 /** Reads the settings of the jobs: where mails go, what is synced, where it is kept, and for how long. */
 import { join } from 'node:path';
 import { parseDuration } from './duration.js';
-import type { Duration } from './engine/time.js';
-import { DAY } from './engine/time.js';
 import type { Environment } from './environment.js';
 import { isLoopback } from './loopback.js';
 import { isMailAddress, MAIL_ADDRESS_EXPECTED } from './mail-address.js';
@@ -11,6 +9,8 @@ import { isPublicName } from './public-hosts.js';
 import type { SettingName } from './setting-names.js';
 import type { Role } from './setting-role.js';
 import { readStoreUrl } from './store-url.js';
+
+type Age = ReturnType<typeof parseDuration>;
 
 export interface JobsSettings {
   readonly mail: MailSettings;
@@ -21,11 +21,7 @@ export interface JobsSettings {
   /** What webhooks are signed with, the current one first; none, and they fail. */
   readonly webhookSecrets: readonly string[];
   /** How long what is finished is kept. */
-  readonly ages: {
-    readonly mails: Duration;
-    readonly deliveries: Duration;
-    readonly gone: Duration;
-  };
+  readonly ages: { readonly mails: Age; readonly deliveries: Age; readonly gone: Age };
 }
 
 export interface MailSettings {
@@ -62,11 +58,11 @@ export function readJobs(env: Environment, about: AboutTheApp): JobsSettings {
   };
 }
 
-const DEFAULT_AGE: Duration = 30 * DAY;
+const DEFAULT_AGE = '30d';
 
-function readAge(env: Environment, name: SettingName): Duration {
+function readAge(env: Environment, name: SettingName): Age {
   const text = env.matching(name, /^[1-9]\d{0,4}[mhd]$/, "a duration such as '12h' or '30d'");
-  return text === undefined ? DEFAULT_AGE : parseDuration(text, name);
+  return parseDuration(text ?? DEFAULT_AGE, name);
 }
 
 function readDatabase(env: Environment, dataDir: string | undefined): JobsSettings['records'] {
