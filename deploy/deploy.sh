@@ -24,6 +24,18 @@ filled_in() {
   echo "$text"
 }
 
+# An entry of `env` more.
+from_secret() {
+  printf '\n            - name: %s\n              valueFrom: { secretKeyRef: { name: %s, key: latest } }' \
+    "$1" "$(secret_of "$1")"
+}
+
+# with_settings SERVICE ENTRIES
+with_settings() {
+  local before=${1%%$'\n          env:\n'*} after=${1#*$'\n          env:\n'}
+  printf '%s\n          env:%s\n%s\n' "$before" "$2" "$after"
+}
+
 # may_invoke SERVICE MEMBER
 may_invoke() {
   grant gcloud run services add-iam-policy-binding "$1" --region="$REGION" \
@@ -46,8 +58,14 @@ deploy_cloud_run() {
   made+=("$folder")
   local text
   text=$(filled_in "$ROOT/deploy/cloudrun.service.yaml" "PROJECT_ID=$PROJECT" "PROJECT_NUMBER=$number" "REGION=$REGION" "IMAGE=$image")
-  echo "${text%%$'\n---\n'*}" >"$folder/worker.yaml"
-  echo "${text##*$'\n---\n'}" >"$folder/api.yaml"
+  local optional name worker='' api=''
+  optional=$(optional_secrets)
+  for name in $optional; do
+    worker+=$(from_secret "$name")
+    if is_for_api "$name"; then api+=$(from_secret "$name"); fi
+  done
+  with_settings "${text%%$'\n---\n'*}" "$worker" >"$folder/worker.yaml"
+  with_settings "${text##*$'\n---\n'}" "$api" >"$folder/api.yaml"
   # The worker first: the API sends it tasks.
   for service in worker api; do
     run gcloud run services replace "$folder/$service.yaml" --region="$REGION"
@@ -92,13 +110,20 @@ for_app_engine() {
 }
 
 deploy_app_engine() {
-  local host=$PROJECT.REGION_ID.r.appspot.com files
+  local host=$PROJECT.REGION_ID.r.appspot.com files=()
   [[ $DRY_RUN ]] || host=$(gcloud app describe --format='value(defaultHostname)')
   [[ -n $host ]] || die "there is no App Engine application: deploy/setup-env.sh app-engine --project $PROJECT"
 
   say 'Settings'
-  for_app_engine app.yaml "$host" WEBHOOK_SECRET CALLBACK_SECRET
-  for_app_engine relay.app.yaml "$host" CALLBACK_SECRET
+  local optional name store=()
+  optional=$(optional_secrets)
+  for name in $optional; do
+    if is_for_api "$name"; then store+=("$name"); fi
+  done
+  # shellcheck disable=SC2086 # names are words
+  for_app_engine app.yaml "$host" "${SECRETS[@]}" $optional
+  # The relay has a journal too, and takes signed tasks.
+  for_app_engine relay.app.yaml "$host" CALLBACK_SECRET "${store[@]}"
   if [[ $DRY_RUN ]]; then
     secret_value PRODUCER_KEYS >/dev/null
   elif [[ ! -f $ROOT/producer-keys.json ]]; then

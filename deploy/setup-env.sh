@@ -159,6 +159,11 @@ for name in "${SECRETS[@]}"; do
   # On App Engine deploy.sh reads them, with the rights of whoever deploys.
   [[ $PLATFORM == app-engine ]] || may_read_secret "$name" worker
 done
+optional=$(optional_secrets)
+for name in $optional; do
+  [[ $PLATFORM == app-engine ]] || may_read_secret "$name" worker
+  if [[ $PLATFORM == cloud-run ]] && is_for_api "$name"; then may_read_secret "$name" api; fi
+done
 make_secret PRODUCER_KEYS first_key
 [[ $PLATFORM == app-engine ]] || may_read_secret PRODUCER_KEYS api
 

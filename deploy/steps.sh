@@ -16,7 +16,9 @@ PLATFORM=
 PROJECT=${PROJECT_ID:-${GOOGLE_CLOUD_PROJECT:-}}
 REGION=${LOCATION:-us-central1}
 CONFIG=${QUEUES_FILE:-$ROOT/tasks.config.yaml}
+# Settings that are secrets: made where they are missing, and used where somebody has made them.
 SECRETS=(WEBHOOK_SECRET CALLBACK_SECRET)
+OPTIONAL_SECRETS=(STORE_URL ENVELOPE_SECRET SMTP_URL DATABASE_URL)
 
 die() {
   echo "${0##*/}: $*" >&2
@@ -145,6 +147,17 @@ secret_of() {
   local name=${1,,}
   echo "$PREFIX-${name//_/-}"
 }
+
+# Of the optional secrets those that are there.
+optional_secrets() {
+  local name
+  for name in "${OPTIONAL_SECRETS[@]}"; do
+    if exists gcloud secrets describe "$(secret_of "$name")"; then echo "$name"; fi
+  done
+}
+
+# Whether the API needs a secret too; the worker needs each.
+is_for_api() { [[ $1 == STORE_URL || $1 == ENVELOPE_SECRET ]]; }
 
 node() { "$ROOT/node_modules/.bin/node" "$@"; }
 

@@ -59,7 +59,7 @@ while read -r queue _; do
 done <<<"$queues"
 
 say 'Secrets'
-for name in PRODUCER_KEYS "${SECRETS[@]}"; do
+for name in PRODUCER_KEYS "${SECRETS[@]}" "${OPTIONAL_SECRETS[@]}"; do
   gone gcloud secrets describe "$(secret_of "$name")" -- gcloud secrets delete "$(secret_of "$name")"
 done
 

@@ -59,11 +59,24 @@ export class DeployScripts {
     args: readonly string[],
     env: Readonly<Record<string, string>> = {},
   ): Promise<Ran> {
+    return this.execute('bash', [join(this.root, 'deploy', `${script}.sh`), ...args], env);
+  }
+
+  /** As somebody who does it by hand. */
+  gcloud(...args: readonly string[]): Promise<Ran> {
+    return this.execute('gcloud', args, { CLOUDSDK_CORE_PROJECT: 'my-project' });
+  }
+
+  private execute(
+    program: string,
+    args: readonly string[],
+    env: Readonly<Record<string, string>>,
+  ): Promise<Ran> {
     const path = [join(this.folder, 'bin'), process.env['PATH'] ?? ''].join(delimiter);
     return new Promise((resolve) => {
       const child = execFile(
-        'bash',
-        [join(this.root, 'deploy', `${script}.sh`), ...args],
+        program,
+        args,
         { env: { PATH: path, FAKE_GCLOUD: this.state, RETRY_SECONDS: '0', TAG: 'v1', ...env } },
         (error, stdout, stderr) => {
           const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
@@ -71,7 +84,7 @@ export class DeployScripts {
           resolve({ code, stdout, stderr, shown });
         },
       );
-      child.stdin?.end();
+      child.stdin?.end('a value');
     });
   }
 
