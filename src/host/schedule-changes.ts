@@ -106,9 +106,13 @@ function differencesOf(job: Job, wanted: Partial<Job>): string[] {
   return GOVERNED.flatMap((field) => {
     const before = leaves(job[field], field);
     const after = leaves(wanted[field], field);
-    return [...new Set([...before.keys(), ...after.keys()])]
-      .filter((path) => before.get(path) !== after.get(path))
-      .map((path) => `${path} ${before.get(path) ?? 'none'} -> ${after.get(path) ?? 'none'}`);
+    return (
+      [...new Set([...before.keys(), ...after.keys()])]
+        // The service sets that one itself, and need not show it.
+        .filter((path) => !path.endsWith('.User-Agent'))
+        .filter((path) => before.get(path) !== after.get(path))
+        .map((path) => `${path} ${before.get(path) ?? 'none'} -> ${after.get(path) ?? 'none'}`)
+    );
   });
 }
 
