@@ -117,7 +117,7 @@ exists() {
   [[ -z $DRY_RUN ]] || return 1
   local error
   if error=$("$@" 2>&1 >/dev/null); then return 0; fi
-  if grep -qiE 'NOT_FOUND|not found|does not exist|cannot find|could not be found' <<<"$error"; then
+  if grep -qiE 'NOT_FOUND|not found|does not exist|cannot find|does not contain an App Engine' <<<"$error"; then
     return 1
   fi
   echo "$error" >&2

@@ -1,10 +1,13 @@
 /** deploy/*.sh: from nothing to a deployed app and back, again and again, and from wherever they were stopped. */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { existsSync, globSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import type { Platform, Ran } from '../support/deploy-scripts.js';
 import { DeployScripts } from '../support/deploy-scripts.js';
+
+// Hundreds of processes, maybe on a busy machine.
+jest.setTimeout(process.env['EVERY_STEP'] ? 1_800_000 : 180_000);
 
 const PROJECT = ['--project', 'my-project'];
 const PLATFORMS: readonly Platform[] = ['app-engine', 'cloud-run'];

@@ -107,7 +107,7 @@ case ${WORDS[*]} in
   'secrets '*) api secretmanager && crud "$S/secrets/$NAME" "${WORDS[1]}" "${FLAG[--replication-policy]:-}" ;;
   'app describe')
     api appengine
-    [[ -e $S/app ]] || fail 'The current Google Cloud project [my-project] does not contain an App Engine application. Use gcloud app create to initialize an App Engine application within the project. NOT_FOUND'
+    [[ -e $S/app ]] || fail 'The current Google Cloud project [my-project] does not contain an App Engine application. Use gcloud app create to initialize an App Engine application within the project.'
     [[ ${FLAG[--format]:-} != *defaultHostname* ]] || echo my-project.uc.r.appspot.com
     ;;
   'app create') api appengine && absent "$S/app" && required --region && make "$S/app" "${FLAG[--region]}" ;;
