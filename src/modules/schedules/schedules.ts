@@ -75,6 +75,7 @@ export class Schedules implements OnModuleInit {
     if (problems.length > 0) {
       throw new Error(`Schedules can't start.${problems.map((line) => `\n- ${line}`).join('')}`);
     }
+    await this.backend.ensureQueues(this.all.flatMap(({ queue }) => queue ?? []));
     this.make();
   }
 
@@ -155,7 +156,10 @@ export class Schedules implements OnModuleInit {
     this.target()
       .then((target) => this.backend.ensureSchedules(this.all, target))
       .catch((error: unknown) => {
-        this.logger.error(`The schedules could not be made. ${String(error)}`);
+        const neverListens = error instanceof CloudTasksError && error.field === 'serviceUrl';
+        const text = `The schedules could not be made. ${String(error)}`;
+        if (neverListens) this.logger.debug(text);
+        else this.logger.error(text);
       });
   }
 

@@ -280,14 +280,15 @@ describe('schedules of a file', () => {
       @Task('clean') clean(@Body() _: unknown): void {}
     }
     const queuesFile = file(
-      'schedules:\n  weekly:\n    schedule: every monday 09:00\n    task: clean\n    payload: { all: true }\n    queue: default\n',
+      'schedules:\n  weekly:\n    schedule: every monday 09:00\n    task: clean\n    payload: { all: true }\n    queue: reports\n',
     );
     const app = await start([Jobs], { queuesFile });
     const api = await made(app);
     expect(await api.getJob({ name: `${LOCATION}/jobs/weekly` })).toMatchObject({
       schedule: 'every monday 09:00',
     });
-    expect((await tick(app, 'weekly')).status).toBe(202);
+    const { status, json } = await tick(app, 'weekly');
+    expect({ status, queue: json['queue'] }).toEqual({ status: 202, queue: 'reports' });
   });
 
   test.each([
