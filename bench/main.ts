@@ -1,5 +1,5 @@
 /** Runs every benchmark, or those named: `npm run bench -- dispatch`. */
-const ALL = ['producer', 'dispatch', 'grpc', 'guard', 'punctuality'];
+const ALL = ['producer', 'dispatch', 'grpc', 'guard', 'relay', 'punctuality'];
 
 const asked = process.argv.slice(2);
 for (const name of asked.length > 0 ? asked : ALL) {
