@@ -1,6 +1,6 @@
 /** Answers 404 for what this process's role doesn't serve: every role mounts every route, since `.delay` needs their paths. */
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
-import { Injectable, NotFoundException } from '@nestjs/common';
+import { Injectable, NotFoundException, ServiceUnavailableException } from '@nestjs/common';
 import { GUARDS_METADATA } from '@nestjs/common/constants.js';
 import type { IncomingMessage } from 'node:http';
 import { TaskGuard } from './modules/auth/task-guard.js';
@@ -8,6 +8,7 @@ import { ProducerGuard } from './modules/producer/producer-guard.js';
 import { CallbackController } from './modules/relay/callback.controller.js';
 import { RelayController } from './modules/relay/relay.controller.js';
 import { TickGuard } from './modules/schedules/tick-guard.js';
+import { handlerMark } from './modules/tasks/routes/task-metadata.js';
 import type { Role } from './setting-role.js';
 import { servesProducers } from './setting-role.js';
 
@@ -21,7 +22,15 @@ export class RoleGuard implements CanActivate {
   /** As Nest answers for a path that nobody has, and before anybody is asked who they are. */
   canActivate(context: ExecutionContext): boolean {
     if (this.serves(context)) return true;
-    const { method = '', url = '' } = context.switchToHttp().getRequest<IncomingMessage>();
+    const request = context.switchToHttp().getRequest<IncomingMessage>();
+    // What gets here is a verified task, and 404 would be its end; but it was only sent to the wrong
+    // process, so the queue is to try again.
+    if (handlerMark(context.getHandler())) {
+      throw new ServiceUnavailableException(
+        `A process of role '${this.role}' handles no such task.`,
+      );
+    }
+    const { method = '', url = '' } = request;
     throw new NotFoundException(`Cannot ${method} ${url}`);
   }
 

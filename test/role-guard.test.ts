@@ -9,7 +9,10 @@ afterEach(async () => {
   app = undefined;
 });
 
-/** What a stranger is told: 401 by a handler that is served, 202 or 400 by a producer on this machine. */
+/**
+ * What a stranger is told: 401 by a handler that is served, 202 by a producer on this machine. Where a
+ * task's body would be taken in, who isn't verified is refused before that is asked.
+ */
 async function answers(app: TestApp): Promise<Record<string, number>> {
   const status = async (path: string) => (await app.send('POST', path, {})).status;
   return {
@@ -24,7 +27,7 @@ async function answers(app: TestApp): Promise<Record<string, number>> {
 
 test.each([
   ['all', { producer: 202, handler: 401, event: 401, relay: 401, health: 200, warmup: 200 }],
-  ['api', { producer: 202, handler: 404, event: 404, relay: 404, health: 200, warmup: 200 }],
+  ['api', { producer: 202, handler: 404, event: 404, relay: 401, health: 200, warmup: 200 }],
   ['worker', { producer: 404, handler: 401, event: 401, relay: 401, health: 200, warmup: 200 }],
   ['relay', { producer: 404, handler: 404, event: 404, relay: 401, health: 200, warmup: 200 }],
 ])('role %s', async (role, expected) => {
@@ -55,4 +58,14 @@ test.each(['worker', 'relay'])('role %s needs no PRODUCER_AUTH, where the API do
     producer: { kind: 'nobody' },
   });
   expect(() => readSettings({ ...deployed, ROLE: 'api' })).toThrow(/^PRODUCER_AUTH: expected/);
+});
+
+test('a task that came to the wrong process is tried again, not given up', async () => {
+  app = await TestApp.start({ ROLE: 'api' });
+  const mail = { to: 'ada@example.com', subject: 'Hello', body: 'World' };
+  expect((await app.send('POST', '/emails', mail)).status).toBe(202);
+  await app.logged(/role 'api' handles no such task/);
+  const parent = app.queueName('email-queue-dead-letter');
+  expect((await app.api.listTasks({ parent })).tasks).toEqual([]);
+  expect(await app.tasks('email-queue')).toHaveLength(1);
 });
