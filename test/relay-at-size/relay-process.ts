@@ -1,4 +1,4 @@
-/** Starts `relay-process.mjs`, asks it, and ends it in any way. */
+/** Starts `relay-child.mjs`, asks it, and ends it in any way. */
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -55,7 +55,7 @@ export class RelayProcess {
   }
 
   static async start({ tasks, relay, port, flags = [] }: ProcessOptions): Promise<RelayProcess> {
-    const file = fileURLToPath(new URL('relay-process.mjs', import.meta.url));
+    const file = fileURLToPath(new URL('relay-child.mjs', import.meta.url));
     const child = fork(file, [], {
       execArgv: [...flags],
       env: {

@@ -10,9 +10,6 @@ import { platformOf } from '../../platform.js';
 import { refuseUnknown, shown } from '../tasks/unknown-option.js';
 import type { RelayCredentials } from './id-tokens.js';
 
-/** Injects `RelaySettings`. */
-export const RELAY_OPTIONS = Symbol('RELAY_OPTIONS');
-
 export interface RelayModuleOptions {
   /** Which origins may be called, and how. Default: those of `OutboundModule`, mounted beside. */
   readonly rules?: readonly OutboundRule[] | undefined;
