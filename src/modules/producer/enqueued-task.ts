@@ -16,7 +16,8 @@ export interface EnqueuedTask {
   readonly target: object;
 }
 
-type EnqueuedAs = TaskInput & Pick<Task, 'name' | 'scheduleTime' | 'createTime'>;
+/** As the backend has it, or as it was asked for. */
+export type EnqueuedAs = TaskInput & Pick<Task, 'name' | 'scheduleTime' | 'createTime'>;
 
 /** @param queue its queue's id */
 export function shown(task: EnqueuedAs, queue: string): EnqueuedTask {

@@ -74,7 +74,8 @@ export class RelayRuns {
     const key = records.runKey(run.id, run.redrive);
     const flight = this.flights.get(key) ?? this.begin(key, run);
     const ended = await flight.wait(gone);
-    if (ended.fingerprint !== fingerprintOf(run.call)) {
+    // Of one that was cancelled before we knew what it was, there is none.
+    if (ended.fingerprint !== '' && ended.fingerprint !== fingerprintOf(run.call)) {
       throw new GivenUp('refused', 'Another call was made under this idempotencyKey.');
     }
     if (ended.state !== 'dead') return ended;

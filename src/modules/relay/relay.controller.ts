@@ -16,6 +16,7 @@ import { TaskContext } from '../tasks/task-context.js';
 import { DEFAULT_TIMEOUT } from './relay.js';
 import { DEADLINE_ROOM } from './relay-budget.js';
 import type { RelayCall } from './relay-call.js';
+import { RelaySettings } from './relay-options.js';
 import { idOfKey, idOfLineage } from './relay-records.js';
 import { RelayRuns } from './relay-runs.js';
 import type { RelayTask } from './relay-task.js';
@@ -37,6 +38,7 @@ export class RelayController {
     private readonly backend: QueueBackend,
     private readonly policy: OutboundPolicy,
     private readonly routes: HandlerRoutes,
+    private readonly settings: RelaySettings,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -47,6 +49,7 @@ export class RelayController {
     if (!source) throw new Error('The relay runs for tasks only.');
     const { request, verified } = source;
     const { call, ...about } = readTask(request);
+    this.checkCallback(call);
     const id = about.id ?? this.idOf(call, about, task);
     const spent = this.clock.now() - verified.arrivedAt;
     const ended = await this.runs.run(
@@ -64,6 +67,12 @@ export class RelayController {
     );
     const { state, attempts, answer } = ended;
     return { id, state, attempts, ...(answer ? { status: answer.status } : {}) };
+  }
+
+  /** Of a task that was made without us: an unsigned callback is nobody's. */
+  private checkCallback({ callbackUrl }: RelayCall): void {
+    if (callbackUrl === undefined || this.settings.callbackSecrets.length > 0) return;
+    throw new GivenUp('refused', 'callbackUrl: there is no secret to sign a callback with.');
   }
 
   /** Of a task that was made without us. */

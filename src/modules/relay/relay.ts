@@ -2,15 +2,18 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { DurationText } from '../../duration.js';
-import type { CloudTasksApi, Task } from '../../engine/cloud-tasks-api.js';
+import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
-import { shortId } from '../../engine/resource-name.js';
+import type { Clock } from '../../engine/ports.js';
+import { shortId, taskName } from '../../engine/resource-name.js';
 import type { Duration } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
 import { OutboundPolicy } from '../../outbound/outbound-policy.js';
-import { CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';
 import { STORE_MISSING } from '../journal/journal-options.js';
+import type { EnqueuedAs } from '../producer/enqueued-task.js';
+import { madeBefore } from '../producer/enqueued-task.js';
 import { Fields } from '../producer/fields.js';
 import { HandlerTarget } from '../tasks/calls/handler-target.js';
 import type { OutgoingCall } from '../tasks/calls/task-sender.js';
@@ -78,10 +81,7 @@ export interface AskedBy {
 
 export interface CreatedRelay {
   readonly id: string;
-  readonly task: Pick<
-    Task,
-    'name' | 'scheduleTime' | 'createTime' | 'httpRequest' | 'appEngineHttpRequest'
-  >;
+  readonly task: EnqueuedAs;
   readonly queue: string;
 }
 
@@ -93,6 +93,7 @@ export const RELAY_PATH = '/relay';
 export class Relay {
   constructor(
     @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
+    @Inject(CLOCK) private readonly clock: Clock,
     private readonly backend: QueueBackend,
     private readonly policy: OutboundPolicy,
     private readonly settings: RelaySettings,
@@ -168,9 +169,22 @@ export class Relay {
     };
     const about = { fingerprint, ...(owner === undefined ? {} : { owner }) };
     await this.records.noteAsked(id, about);
-    const task = await this.sender.create(outgoing, options);
+    const task = await this.created(outgoing, options, ownId);
     await this.records.noteAsked(id, { ...about, task: task.name });
     return { id, task, queue: options.queue };
+  }
+
+  private async created(call: OutgoingCall, options: BaseOptions, ownId: string | undefined) {
+    try {
+      return await this.sender.create(call, options);
+    } catch (error) {
+      const isOurs = ownId !== undefined && options.taskId === ownId;
+      const isThere = error instanceof CloudTasksError && error.code === 'ALREADY_EXISTS';
+      if (!isOurs || !isThere) throw error;
+      // Created, and then the process ended before it was recorded.
+      const name = taskName(this.backend.queueName(options.queue), ownId);
+      return madeBefore(this.api, { ...(await call.target()), name }, this.clock.now());
+    }
   }
 
   private get path(): string {
