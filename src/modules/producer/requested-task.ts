@@ -35,8 +35,11 @@ export const ENQUEUING_PATHS = [
   ...['/emails', '/webhooks', '/syncs'],
 ];
 
-/** Those and the relay's own: who may enqueue something isn't who may have any URL called. */
-const CLOSED_PATHS = [...ENQUEUING_PATHS, '/relay', '/relay/callback'];
+/** Those, and what calls other people's URLs: who may enqueue something isn't who may have any called. */
+const CLOSED_PATHS = [
+  ...ENQUEUING_PATHS,
+  ...['/relay', '/relay/callback', '/tasks/process-webhook'],
+];
 
 export interface RequestRules {
   readonly now: Instant;

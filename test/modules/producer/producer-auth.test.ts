@@ -214,6 +214,18 @@ describe('with API keys', () => {
       expect(await app.tasks()).toEqual([]);
     }
   });
+
+  test.each(['/tasks/process-webhook', '/Tasks/Process-Webhook/', '/tasks/%70rocess-webhook'])(
+    'who may not call others can’t have it done by %s either',
+    async (relativeUri) => {
+      const key = add({ external: false });
+      await start();
+      const payload = { url: 'http://127.0.0.1:9/', payload: 'Hello' };
+      const answer = await enqueue({ 'x-api-key': key }, { relativeUri, payload });
+      expect(answer.json).toMatchObject({ statusCode: 400, field: 'relativeUri' });
+      expect(await app.tasks()).toEqual([]);
+    },
+  );
 });
 
 describe('with ID tokens of calling services', () => {
