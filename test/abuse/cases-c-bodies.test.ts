@@ -316,6 +316,17 @@ describe('of a verified task', () => {
     await expectParked(deliver(body));
   });
 
+  test.each(['text/plain', 'text/csv; charset=UTF-8'])('49. invalid UTF-8 in %s', async (type) => {
+    await expectParked(deliver(Buffer.from('caf\xe9', 'latin1'), [['Content-Type', type]]));
+  });
+
+  test('49. text in another charset arrives as it was written', async () => {
+    const type = 'text/plain; charset=iso-8859-1';
+    const sent = deliver(Buffer.from('caf\xe9', 'latin1'), [['Content-Type', type]]);
+    expect((await sent).status).toBe(200);
+    expect(app.handled).toEqual(['café']);
+  });
+
   test('49. a byte order mark is left out', async () => {
     expect((await deliver('\ufeff{"a":1}')).status).toBe(200);
     expect(app.handled).toEqual([{ a: 1 }]);

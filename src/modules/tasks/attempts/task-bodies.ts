@@ -8,7 +8,7 @@ import type { Payloads } from '../../payloads/payloads.js';
 import type { AttemptOutcomes, RunningAttempt } from './attempt-outcomes.js';
 import type { AttemptRules } from './attempt-rules.js';
 import { witnessed } from './failure-witness.js';
-import { checkTaskJson } from './task-json.js';
+import { checkTaskJson, checkTaskText } from './task-json.js';
 import type { ExpressApp } from '../routes/registered-routes.js';
 import { registeredRoutes, useBeforeBodyParsers } from '../routes/registered-routes.js';
 import { saysItIsATask } from '../task-headers.js';
@@ -28,6 +28,11 @@ function checkJson(request: IncomingMessage, _: unknown, bytes: Buffer, charset:
   keep(request, _, bytes);
 }
 
+function checkText(request: IncomingMessage, _: unknown, bytes: Buffer, charset: string): void {
+  checkTaskText(bytes, charset);
+  keep(request, _, bytes);
+}
+
 interface Parsers {
   readonly json: RequestHandler;
   readonly text: RequestHandler;
@@ -38,7 +43,7 @@ function parsersUpTo(limit: number): Parsers {
   const options = { limit, verify: keep, type: () => true };
   return {
     json: express.json({ ...options, verify: checkJson, strict: false }),
-    text: express.text(options),
+    text: express.text({ ...options, verify: checkText }),
     raw: express.raw(options),
   };
 }

@@ -1,4 +1,4 @@
-/** Refuses JSON that a handler would be given as something else than was sent, or couldn't write again. */
+/** Refuses JSON and text that a handler would be given as something else than was sent, and JSON that it couldn't write again. */
 import { BadRequestException, UnsupportedMediaTypeException } from '@nestjs/common';
 import { isUtf8 } from 'node:buffer';
 
@@ -24,6 +24,17 @@ export function checkTaskJson(bytes: Buffer, charset: string): void {
   if (!isUtf8(bytes)) throw new BadRequestException('The JSON is not valid UTF-8.');
   if (nestsDeeper(bytes, MOST_DEPTH)) {
     throw new BadRequestException(`The JSON is nested more than ${MOST_DEPTH} levels deep.`);
+  }
+}
+
+/**
+ * In another charset it is as its sender wrote it: each of its bytes is some character there.
+ *
+ * @throws BadRequestException
+ */
+export function checkTaskText(bytes: Buffer, charset: string): void {
+  if (charset === 'utf-8' && !isUtf8(bytes)) {
+    throw new BadRequestException('The text is not valid UTF-8.');
   }
 }
 
