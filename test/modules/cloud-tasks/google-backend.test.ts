@@ -64,6 +64,8 @@ test('makes no queue: one that is missing is NOT_FOUND', async () => {
       project: 'demo',
       serviceUrl: 'https://handlers.example',
       serviceAccount: 'tasks@demo.example',
+      // Whose keys are fetched ahead: Google's are not on this machine.
+      auth: { issuer: engine.issuer },
     },
   );
   await app.init();
