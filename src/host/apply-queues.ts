@@ -8,6 +8,8 @@ import type { QueuesPlan } from './queues-plan.js';
 /** One thing that was done, or found. */
 export interface QueueReport {
   readonly kind: 'created' | 'updated' | 'drifted' | 'refused' | 'not-applied';
+  /** The queue's, where it is about one. */
+  readonly id?: string;
   /** A line for a person. */
   readonly text: string;
 }
@@ -74,7 +76,7 @@ export async function applyChange(
     }
     if (planned.state === 'PAUSED') await api.pauseQueue({ name });
     const paused = planned.state === 'PAUSED' ? ', paused' : '';
-    return { kind: 'created', text: `Queue ${id} created${paused}.` };
+    return { kind: 'created', id, text: `Queue ${id} created${paused}.` };
   }
   if (kind === 'update') {
     const changesState = planned.state !== undefined && planned.state !== state;

@@ -2,6 +2,7 @@
 import type { Logger } from '@nestjs/common';
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import type { QueuesPlan } from '../../host/queues-plan.js';
+import { isDeadLetterQueue } from '../../dead-letter-queue.js';
 
 /** Makes them so, as the embedded engine is this app's own. */
 export async function applyQueuesAtStart(
@@ -11,10 +12,22 @@ export async function applyQueuesAtStart(
   logger: Logger,
 ): Promise<void> {
   const { applyQueues } = await import('../../host/apply-queues.js');
-  for (const { kind, text } of await applyQueues(api, location, wanted)) {
+  const created: string[] = [];
+  for (const { kind, id, text } of await applyQueues(api, location, wanted)) {
     if (kind === 'drifted' || kind === 'refused') logger.warn(text);
+    else if (kind === 'created' && id !== undefined) created.push(id);
     else logger.log(text);
   }
+  if (created.length > 0) logger.log(createdLine(created));
+}
+
+/** One line, however many they are: the first start makes them all. */
+function createdLine(ids: readonly string[]): string {
+  const paused = ids.filter(isDeadLetterQueue);
+  const named = ids.filter((id) => !isDeadLetterQueue(id));
+  if (named.length === 0) return `Queues created, paused: ${paused.join(', ')}.`;
+  const rest = paused.length > 0 ? ', and paused ones for their dead letters' : '';
+  return `Queues created: ${named.join(', ')}${rest}.`;
 }
 
 /** Creates those that are missing. Only what goes wrong is worth a line. */

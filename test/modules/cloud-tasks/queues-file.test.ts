@@ -27,13 +27,12 @@ async function linesOfAStart(content: string): Promise<string[]> {
   expect(await app.kill('SIGTERM')).toBe(0);
   return app.lines
     .map((line) => (JSON.parse(line) as { message: string }).message)
-    .filter((message) => message.startsWith('Queue '));
+    .filter((message) => message.startsWith('Queue'));
 }
 
 test('a start creates what is missing, updates what differs, and else says nothing', async () => {
   expect(await linesOfAStart('queues: { mail: { maxAttempts: 3 } }')).toEqual([
-    'Queue mail created.',
-    'Queue mail-dead-letter created, paused.',
+    'Queues created: mail, and paused ones for their dead letters.',
   ]);
   expect(await linesOfAStart('queues: { mail: { maxAttempts: 3 } }')).toEqual([]);
   expect(await linesOfAStart('queues: { mail: { maxAttempts: 4 } }')).toEqual([

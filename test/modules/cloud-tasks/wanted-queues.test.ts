@@ -109,7 +109,7 @@ test('on Google what differs is a warning, and nothing is changed', async () => 
     },
   );
   expect(await line).toMatch(/Queues are changed by: npx nest-cloud-tasks queues apply/);
-  expect(log.lines.filter((text) => text.startsWith('Queue'))).toEqual([
+  expect(log.lines.filter((text) => text.startsWith('Queue '))).toEqual([
     'Queue mail is not as it is wanted: rateLimits.maxDispatchesPerSecond 500 -> 2, ' +
       'retryConfig.maxAttempts 100 -> -1, taskTtl 2678400s -> 1728000s. Tasks',
     'Queue mail-dead-letter is not as it is wanted: state RUNNING -> PAUSED. Tasks',
