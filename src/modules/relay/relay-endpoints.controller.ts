@@ -63,7 +63,7 @@ export class RelayEndpointsController {
         const { id, task, queue } = await this.relay.create(fields, options, by);
         return { id, ...shown(task, queue) };
       } catch (error) {
-        throw inOurWords(error);
+        throw isOfOurs(error) ? error : inOurWords(error);
       }
     });
   }
@@ -95,4 +95,10 @@ export class RelayEndpointsController {
     if (!isScoped || (await this.statuses.ownerOf(id)) === name) return;
     throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
   }
+}
+
+/** About a field of the request, and not about one of the backend's. */
+function isOfOurs(error: unknown): boolean {
+  const fields: readonly string[] = [...RELAY_FIELDS, ...OPTION_FIELDS];
+  return error instanceof CloudTasksError && fields.includes(error.field ?? '');
 }
