@@ -1,6 +1,7 @@
 /** A relay process that believes a test's own issuer, and targets that stay silent for it. */
 import { TestIssuer, ACCOUNT, AUDIENCE } from '../support/test-issuer.js';
 import { RawCallers } from './raw-callers.js';
+import { pause } from './real-time.js';
 import { RelayProcess } from './relay-process.js';
 import { SilentTarget } from './silent-target.js';
 
@@ -60,7 +61,14 @@ export async function directRelay(calls: number, flags: readonly string[]): Prom
     targets,
     held,
     until: async (isSo) => {
-      while (!isSo()) await Promise.race(targets.map((target) => target.change()));
+      while (!isSo()) {
+        if (callers.refused.length > 0) {
+          throw new Error(
+            `${callers.refused.length} calls were answered ${callers.refused[0] ?? 0}.`,
+          );
+        }
+        await Promise.race([pause(500), ...targets.map((target) => target.change())]);
+      }
     },
     body: (index, more = {}) => {
       const url = targets[index % targets.length]?.url;

@@ -13,6 +13,8 @@ export interface DirectCall {
 /** Delivers tasks to a relay as the queue would, without one. */
 export class RawCallers {
   private readonly sockets = new Set<Socket>();
+  /** Statuses of those that were answered otherwise than well. */
+  readonly refused: number[] = [];
   private readonly token: string;
 
   constructor(
@@ -58,7 +60,9 @@ export class RawCallers {
     return new Promise((resolve) => {
       socket.once('close', () => {
         this.sockets.delete(socket);
-        resolve(Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0));
+        const status = Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0);
+        if (status > 299) this.refused.push(status);
+        resolve(status);
       });
     });
   }
