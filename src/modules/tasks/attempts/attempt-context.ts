@@ -116,12 +116,15 @@ function newSignal(
   const timer = clock.after(deadline - WARNING - (clock.now() - arrivedAt), () =>
     controller.abort(new CloudTasksError('DEADLINE_EXCEEDED', 'The attempt is near its deadline.')),
   );
-  response.once('close', () => {
+  const closed = () => {
     timer.cancel();
     if (!response.writableFinished) {
       // Nobody will hear the outcome, so the task is going to be attempted again.
       controller.abort(new CloudTasksError('CANCELLED', 'The caller has gone away.'));
     }
-  });
+  };
+  // The caller may have gone while it was found out who that is.
+  if (response.closed) closed();
+  else response.once('close', closed);
   return controller.signal;
 }
