@@ -12,7 +12,10 @@ export interface AuthOptions {
    * signature Cloud Run has checked and removed; only on Cloud Run, where nobody else gets in.
    */
   readonly mode: AuthMode;
-  /** The one `aud` that is accepted, byte for byte. Asked for with each request that is checked. */
+  /**
+   * The one `aud` that is accepted, byte for byte. Asked for when the first token comes: it may be an
+   * address that is known only once the app listens.
+   */
   readonly audience: () => Promise<string>;
   /** Base address of the handlers, as strangers would call them. */
   readonly serviceUrl: () => Promise<string>;
