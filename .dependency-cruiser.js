@@ -16,12 +16,11 @@ const OPENERS = '^src/modules/(cloud-tasks|journal|payloads|jobs)/';
 
 const MODULES = FLOORS.flat().join('|');
 /** The app around the library: put together and started here, of no use to anybody else. */
-const APP = '^src/(app\\.module|app-server|error-filter|logger|role-guard|start-problem)\\.ts$';
+const APP = '^src/(app\\.module\\.ts$|app/)';
 /** What reads the environment and judges it. */
-const SETTINGS = '^src/(config|environment|setting-[a-z]+)\\.ts$';
-/** Files next to the entries that belong to no ring: any but the engine may use them. */
-const PLAIN =
-  '^src/(?!(index|main|app\\.module|app-server|error-filter|logger|role-guard|start-problem|config|environment|setting-[a-z]+)\\.ts$)[^/]+\\.ts$';
+const SETTINGS = '^src/(config\\.ts$|settings/)';
+/** What belongs to no ring: any but the engine may stand on it. */
+const PLAIN = '^src/foundation/';
 /** What both sides of CloudTasksApi must agree on, whichever backend is behind it. */
 const SHARED_WORDS = '^src/engine/(dispatch-signature|errors|resource-name|task-size|time)\\.ts$';
 const NEST =
@@ -177,9 +176,9 @@ const entries = [
     to: { path: '^src/', pathNot: [SETTINGS, PLAIN] },
   },
   {
-    name: 'plain-files-know-no-ring',
+    name: 'the-foundation-knows-no-ring',
     comment:
-      "A file next to the entries may be used by every ring but the engine, which is sound only while it knows none of them: just its like, and the engine's words.",
+      "The foundation may be used by every ring but the engine, which is sound only while it knows none of them: just itself, and the engine's words.",
     from: { path: PLAIN },
     to: { path: '^src/', pathNot: [PLAIN, SHARED_WORDS] },
   },

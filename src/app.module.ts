@@ -7,7 +7,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingMessage } from 'node:http';
 import type { Settings } from './config.js';
 import { settings } from './config.js';
-import { ErrorFilter } from './error-filter.js';
+import { ErrorFilter } from './app/error-filter.js';
 import { wantedQueues } from './host/wanted-queues.js';
 import { verifiedRequest } from './modules/auth/task-guard.js';
 import { HealthModule } from './modules/health/health.module.js';
@@ -21,7 +21,7 @@ import type { RelayModuleOptions } from './modules/relay/relay-options.js';
 import { SchedulesModule } from './modules/schedules/schedules.module.js';
 import { TasksModule } from './modules/tasks/tasks.module.js';
 import type { TasksModuleOptions } from './modules/tasks/module-options.js';
-import { RoleGuard } from './role-guard.js';
+import { RoleGuard } from './app/role-guard.js';
 
 const requests = new AsyncLocalStorage<IncomingMessage>();
 

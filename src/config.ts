@@ -1,25 +1,25 @@
 /** Reads the environment: the one place that knows its names, defaults and rules. */
 import { registerAs } from '@nestjs/config';
 import { existsSync } from 'node:fs';
-import { Environment } from './environment.js';
-import { platformOf } from './platform.js';
-import type { AuthSettings } from './setting-auth.js';
-import { readAuth } from './setting-auth.js';
-import type { SettingName, Variables } from './setting-names.js';
-import { refuseUnknownNames } from './setting-names.js';
-import type { ExternalOrigins } from './setting-origins.js';
-import { readAppEngineHosts, readExternalOrigins } from './setting-origins.js';
-import type { JobsSettings } from './setting-jobs.js';
-import { readJobs } from './setting-jobs.js';
-import type { PayloadStoreSetting } from './setting-payloads.js';
-import { readPayloadStore } from './setting-payloads.js';
-import type { ProducerSettings } from './setting-producer.js';
-import { readProducer } from './setting-producer.js';
-import type { RelaySettings } from './setting-relay.js';
-import { readRelay } from './setting-relay.js';
-import type { NoProducers, Role } from './setting-role.js';
-import { ROLES, servesProducers } from './setting-role.js';
-import { readStoreUrl, STORE_URL_EXPECTED } from './store-url.js';
+import { Environment } from './settings/environment.js';
+import { platformOf } from './foundation/platform.js';
+import type { AuthSettings } from './settings/auth.js';
+import { readAuth } from './settings/auth.js';
+import type { SettingName, Variables } from './settings/names.js';
+import { refuseUnknownNames } from './settings/names.js';
+import type { ExternalOrigins } from './settings/origins.js';
+import { readAppEngineHosts, readExternalOrigins } from './settings/origins.js';
+import type { JobsSettings } from './settings/jobs.js';
+import { readJobs } from './settings/jobs.js';
+import type { PayloadStoreSetting } from './settings/payloads.js';
+import { readPayloadStore } from './settings/payloads.js';
+import type { ProducerSettings } from './settings/producer.js';
+import { readProducer } from './settings/producer.js';
+import type { RelaySettings } from './settings/relay.js';
+import { readRelay } from './settings/relay.js';
+import type { NoProducers, Role } from './settings/role.js';
+import { ROLES, servesProducers } from './settings/role.js';
+import { readStoreUrl, STORE_URL_EXPECTED } from './foundation/store-url.js';
 
 /** What the app runs with. Of a kind's own settings nothing is there when it isn't used. */
 export interface Settings {

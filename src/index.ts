@@ -24,7 +24,7 @@ export { AllowServiceAccounts } from './modules/auth/allowed-accounts.js';
 // Schedules.
 export { Schedule } from './modules/schedules/schedule-decorator.js';
 export { SchedulesModule } from './modules/schedules/schedules.module.js';
-export type { ScheduleOptions, ScheduleRetry } from './schedule-plan.js';
+export type { ScheduleOptions, ScheduleRetry } from './foundation/schedule-plan.js';
 
 // Delayed calls.
 export { InjectTasks } from './modules/tasks/task-decorators.js';
@@ -44,7 +44,7 @@ export type { IdempotencyOptions, TaskIdempotency } from './modules/tasks/attemp
 export type { TaskState, TaskStatus } from './modules/tasks/attempts/task-statuses.js';
 export { TaskProducer } from './modules/tasks/calls/task-producer.js';
 export type { AppEngineCall, HttpCall } from './modules/tasks/calls/plain-call.js';
-export type { DurationText } from './duration.js';
+export type { DurationText } from './foundation/duration.js';
 
 // Hooks.
 export { deadlineHook, headersHook } from './modules/tasks/hooks/built-in-hooks.js';
@@ -68,8 +68,8 @@ export type { RelayRecord, RelayState } from './modules/relay/relay-status.js';
 export type { RecordedAnswer } from './modules/relay/recorded-answer.js';
 export type { CallbackEvent } from './modules/relay/callback-event.js';
 export type { LoopbackCalls, OutboundRule } from './outbound/outbound-rule.js';
-export { verifyWebhook } from './webhook-signature.js';
-export type { WebhookHeaders, WebhookRules } from './webhook-signature.js';
+export { verifyWebhook } from './foundation/webhook-signature.js';
+export type { WebhookHeaders, WebhookRules } from './foundation/webhook-signature.js';
 
 // Dead letters.
 export { DeadLetters } from './modules/dead-letters/dead-letters.js';

@@ -3,14 +3,14 @@ import { NestFactory } from '@nestjs/core';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { AppModule, currentTask } from './app.module.js';
-import { AppServer } from './app-server.js';
+import { AppServer } from './app/app-server.js';
 import type { Settings } from './config.js';
 import { settings } from './config.js';
-import { AppLogger } from './logger.js';
+import { AppLogger } from './app/logger.js';
 import { QueueBackend } from './modules/cloud-tasks/queue-backend.js';
 import { Readiness } from './modules/health/readiness.js';
-import { platformOf } from './platform.js';
-import { startProblem } from './start-problem.js';
+import { platformOf } from './foundation/platform.js';
+import { startProblem } from './app/start-problem.js';
 
 /** Platforms kill a process 10 s after they asked it to end, App Engine after 2 s. */
 const LONGEST_END = platformOf()?.startsWith('app-engine') ? 1_800 : 9_500;

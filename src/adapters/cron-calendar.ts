@@ -1,7 +1,7 @@
 /** The calendar: reads schedules in both forms, and knows every time zone that this machine knows. */
 import { refusal } from '../engine/error-catalogue.js';
 import type { Cron, Ticks } from '../engine/ports.js';
-import { printable } from '../printable.js';
+import { printable } from '../foundation/printable.js';
 import { isGroc, readGroc } from './cron-groc.js';
 import { NotASchedule, UnixCron } from './cron-unix.js';
 import { Zone } from './cron-zone.js';

@@ -1,6 +1,6 @@
 /** Who may speak to the engine's port: programs of this machine, not pages of other sites. */
 import type { IncomingMessage } from 'node:http';
-import { isLoopback } from '../loopback.js';
+import { isLoopback } from '../foundation/loopback.js';
 
 export class Callers {
   private readonly onLoopback: boolean;

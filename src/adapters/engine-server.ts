@@ -9,7 +9,7 @@ import type { AddressInfo, Socket } from 'node:net';
 import { CloudTasksError } from '../engine/errors.js';
 import type { Duration } from '../engine/time.js';
 import { MILLISECOND, SECOND } from '../engine/time.js';
-import { reachable } from '../loopback.js';
+import { reachable } from '../foundation/loopback.js';
 import { Callers } from './engine-callers.js';
 import type { SharedPort } from './engine-http2.js';
 import { shareWithHttp2 } from './engine-http2.js';

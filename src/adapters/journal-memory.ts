@@ -1,7 +1,7 @@
 /** The journal that forgets: in a map, for tests and for an engine that keeps nothing either. */
 import type { Clock } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
-import type { Claim, Journal, JournalEntry, Note } from '../journal.js';
+import type { Claim, Journal, JournalEntry, Note } from '../foundation/journal.js';
 
 interface Kept {
   readonly fence: number;

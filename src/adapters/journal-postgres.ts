@@ -3,8 +3,8 @@ import type { Pool, QueryResult, QueryResultRow } from 'pg';
 import { CloudTasksError } from '../engine/errors.js';
 import type { Clock } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
-import type { Claim, Journal, JournalEntry, Note } from '../journal.js';
-import { openPool, postgresReason } from '../postgres-pool.js';
+import type { Claim, Journal, JournalEntry, Note } from '../foundation/journal.js';
+import { openPool, postgresReason } from '../foundation/postgres-pool.js';
 
 /** Processes that start at once would collide in `CREATE TABLE IF NOT EXISTS`. */
 const SCHEMA = `

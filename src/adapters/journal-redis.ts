@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import { CloudTasksError } from '../engine/errors.js';
 import type { Clock } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
-import type { Claim, Journal, JournalEntry, Note } from '../journal.js';
+import type { Claim, Journal, JournalEntry, Note } from '../foundation/journal.js';
 
 const PREFIX = 'nest-cloud-tasks:journal:';
 

@@ -3,8 +3,8 @@ import type { DatabaseSync } from 'node:sqlite';
 import { CloudTasksError } from '../engine/errors.js';
 import type { Clock } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
-import type { Claim, Journal, JournalEntry, Note } from '../journal.js';
-import { databaseReason, MOST_PATIENCE_MS, openOwnDatabase } from '../own-database.js';
+import type { Claim, Journal, JournalEntry, Note } from '../foundation/journal.js';
+import { databaseReason, MOST_PATIENCE_MS, openOwnDatabase } from '../foundation/own-database.js';
 
 /** "nctj": tells our files from other SQLite databases. */
 const APPLICATION_ID = 0x6e63746a;

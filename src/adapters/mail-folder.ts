@@ -1,9 +1,9 @@
 /** A mailbox in a folder: each mail as an `.eml` file, and beside it what it was made of. */
 import { open, readdir, readFile, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { makeFolder } from '../make-folder.js';
-import type { Mail, Mailbox, StoredMail } from '../mail.js';
-import { MailError } from '../mail.js';
+import { makeFolder } from '../foundation/make-folder.js';
+import type { Mail, Mailbox, StoredMail } from '../foundation/mail.js';
+import { MailError } from '../foundation/mail.js';
 import { mailSource } from './mail-source.js';
 
 /** Listed at once; older ones are still there as files. */

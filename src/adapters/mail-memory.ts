@@ -1,5 +1,5 @@
 /** A mailbox that keeps nothing beyond its process. */
-import type { Mail, Mailbox, StoredMail } from '../mail.js';
+import type { Mail, Mailbox, StoredMail } from '../foundation/mail.js';
 import { mailSource } from './mail-source.js';
 
 export class MailMemory implements Mailbox {

@@ -1,10 +1,10 @@
 /** Sends mail by SMTP, each over a connection of its own, which can be cut at any time. */
 import type { SMTPConnectionOptions } from 'nodemailer/lib/smtp-connection';
 import SMTPConnection from 'nodemailer/lib/smtp-connection';
-import { isLoopback } from '../loopback.js';
-import type { Mail, Mailer } from '../mail.js';
-import { MailError } from '../mail.js';
-import { printable } from '../printable.js';
+import { isLoopback } from '../foundation/loopback.js';
+import type { Mail, Mailer } from '../foundation/mail.js';
+import { MailError } from '../foundation/mail.js';
+import { printable } from '../foundation/printable.js';
 import { mailSource } from './mail-source.js';
 
 /** In milliseconds; of a server that says nothing. */

@@ -1,6 +1,6 @@
 /** Writes a mail as it goes over the wire. */
 import MailComposer from 'nodemailer/lib/mail-composer';
-import type { Mail } from '../mail.js';
+import type { Mail } from '../foundation/mail.js';
 
 /** Lines of the kind that SMTP has, with a `Message-ID` and a `Date` of ours. */
 export function mailSource(mail: Mail): Promise<Buffer> {

@@ -2,7 +2,7 @@
 import type { Bucket, File } from '@google-cloud/storage';
 import type { ErrorCode } from '../engine/errors.js';
 import { CloudTasksError } from '../engine/errors.js';
-import type { PayloadStore } from '../payload-store.js';
+import type { PayloadStore } from '../foundation/payload-store.js';
 
 export interface BucketPlace {
   readonly bucket: string;

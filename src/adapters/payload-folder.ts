@@ -3,8 +3,8 @@ import { constants } from 'node:fs';
 import { copyFile, open, readdir, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { CloudTasksError } from '../engine/errors.js';
-import { makeFolder } from '../make-folder.js';
-import type { PayloadStore } from '../payload-store.js';
+import { makeFolder } from '../foundation/make-folder.js';
+import type { PayloadStore } from '../foundation/payload-store.js';
 
 const DAY = /^\d{4}-\d{2}-\d{2}$/;
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { link, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { CloudTasksError } from '../engine/errors.js';
-import { makeFolder } from '../make-folder.js';
+import { makeFolder } from '../foundation/make-folder.js';
 
 export interface PrivateFile {
   readonly path: string;

@@ -1,8 +1,8 @@
 /** The app's records in PostgreSQL, which all its instances share. */
 import type { Pool } from 'pg';
-import type { AppRecords } from '../app-records.js';
+import type { AppRecords } from '../foundation/app-records.js';
 import { CloudTasksError } from '../engine/errors.js';
-import { openPool, postgresReason } from '../postgres-pool.js';
+import { openPool, postgresReason } from '../foundation/postgres-pool.js';
 import type { SqlDatabase, SqlRow, SqlValue } from './records-sql.js';
 import { RECORDS_SCHEMA, SqlRecords } from './records-sql.js';
 

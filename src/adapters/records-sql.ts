@@ -6,7 +6,7 @@ import type {
   EntityVersion,
   KeptEntity,
   Saved,
-} from '../app-records.js';
+} from '../foundation/app-records.js';
 import type { Instant } from '../engine/time.js';
 
 export type SqlValue = string | number | bigint | null;

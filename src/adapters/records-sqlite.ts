@@ -1,8 +1,8 @@
 /** The app's records in an SQLite file, where the app has one machine. */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { AppRecords } from '../app-records.js';
+import type { AppRecords } from '../foundation/app-records.js';
 import { CloudTasksError } from '../engine/errors.js';
-import { databaseReason, openOwnDatabase } from '../own-database.js';
+import { databaseReason, openOwnDatabase } from '../foundation/own-database.js';
 import type { SqlDatabase, SqlValue } from './records-sql.js';
 import { RECORDS_SCHEMA, SqlRecords } from './records-sql.js';
 

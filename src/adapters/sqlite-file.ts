@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
 import { CloudTasksError } from '../engine/errors.js';
-import { makeFolder } from '../make-folder.js';
+import { makeFolder } from '../foundation/make-folder.js';
 import { logProblem } from './sqlite-log.js';
 import type { Statements } from './sqlite-statements.js';
 import { prepareStatements } from './sqlite-statements.js';

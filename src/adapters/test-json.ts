@@ -1,11 +1,11 @@
 /** A test API request's JSON object, read strictly: what isn't known or doesn't fit is refused. */
 import type { IncomingMessage } from 'node:http';
-import { nearestName } from '../did-you-mean.js';
-import { parseDuration } from '../duration.js';
+import { nearestName } from '../foundation/did-you-mean.js';
+import { parseDuration } from '../foundation/duration.js';
 import { CloudTasksError, invalidArgument } from '../engine/errors.js';
 import type { Duration, Instant } from '../engine/time.js';
 import { MILLISECOND, SECOND } from '../engine/time.js';
-import { printable } from '../printable.js';
+import { printable } from '../foundation/printable.js';
 
 const MOST_BYTES = 64 * 1024;
 

@@ -1,6 +1,6 @@
 /** Reads the values of options; what doesn't fit is refused with what was expected. */
 import { InvalidArgumentError } from 'commander';
-import { parseDuration } from '../duration.js';
+import { parseDuration } from '../foundation/duration.js';
 import type { Duration } from '../engine/time.js';
 
 export function portNumber(text: string): number {

@@ -6,7 +6,7 @@ import { connect } from 'node:net';
 import type { CloudSchedulerApi } from '../engine/cloud-scheduler-api.js';
 import type { CloudTasksApi } from '../engine/cloud-tasks-api.js';
 import { connectGoogle } from '../host/connect-google.js';
-import { reachable } from '../loopback.js';
+import { reachable } from '../foundation/loopback.js';
 import { emulatorAddress, matching, portNumber } from './arguments.js';
 
 const LONGEST_CONNECT_MS = 5_000;

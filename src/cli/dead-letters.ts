@@ -2,7 +2,7 @@
 import { Command } from 'commander';
 import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
-import { Environment } from '../environment.js';
+import { Environment } from '../settings/environment.js';
 import type { Clock } from '../engine/ports.js';
 import type { Instant } from '../engine/time.js';
 import { DAY, MILLISECOND } from '../engine/time.js';
@@ -17,9 +17,9 @@ import type {
   KeptBodies,
 } from '../modules/dead-letters/dead-letters.js';
 import { DeadLetters } from '../modules/dead-letters/dead-letters.js';
-import { printable } from '../printable.js';
-import { readEnvelope } from '../setting-auth.js';
-import { readPayloadStore } from '../setting-payloads.js';
+import { printable } from '../foundation/printable.js';
+import { readEnvelope } from '../settings/auth.js';
+import { readPayloadStore } from '../settings/payloads.js';
 import type { BackendFlags } from './backend.js';
 import { openBackend, withBackendOptions } from './backend.js';
 

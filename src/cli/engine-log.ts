@@ -3,7 +3,7 @@ import { styleText } from 'node:util';
 import type { EngineEvent } from '../engine/ports.js';
 import { MILLISECOND } from '../engine/time.js';
 import { eventLine } from '../host/event-lines.js';
-import { printable } from '../printable.js';
+import { printable } from '../foundation/printable.js';
 
 export const LOG_FORMATS = ['text', 'json'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];

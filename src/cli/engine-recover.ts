@@ -1,7 +1,7 @@
 /** `nest-cloud-tasks engine recover`: the way out when the engine refuses a damaged database. */
 import { Command, Option } from 'commander';
 import { recoverStore } from '../host/recover-store.js';
-import { printable } from '../printable.js';
+import { printable } from '../foundation/printable.js';
 
 /** Of what is lost, so many are named. */
 const NAMED = 100;

@@ -6,7 +6,7 @@ import type { Duration } from '../engine/time.js';
 import { applyQueues } from '../host/apply-queues.js';
 import { readQueuesFile } from '../host/queues-file.js';
 import { startEngine } from '../host/start-engine.js';
-import { isLoopback, reachable } from '../loopback.js';
+import { isLoopback, reachable } from '../foundation/loopback.js';
 import {
   httpOrigin,
   issuer,

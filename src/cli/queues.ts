@@ -6,7 +6,7 @@ import type { QueueChange } from '../host/queue-changes.js';
 import { queueChanges } from '../host/queue-changes.js';
 import type { QueuesPlan } from '../host/queues-plan.js';
 import { DEFAULT_QUEUES_FILE, wantedQueuesOf } from '../host/wanted-queues.js';
-import { printable } from '../printable.js';
+import { printable } from '../foundation/printable.js';
 import type { BackendFlags, OpenBackend } from './backend.js';
 import { openBackend, withBackendOptions } from './backend.js';
 import { askForConsent } from './consent.js';

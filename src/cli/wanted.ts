@@ -8,8 +8,8 @@ import { Calendar } from '../host/cron.js';
 import type { QueuesPlan } from '../host/queues-plan.js';
 import { DEFAULT_QUEUES_FILE, wantedQueuesOf } from '../host/wanted-queues.js';
 import { declaredSchedules } from '../modules/tasks/routes/schedule-marks.js';
-import { readSchedule } from '../schedule-form.js';
-import type { WantedSchedule } from '../schedule-plan.js';
+import { readSchedule } from '../foundation/schedule-form.js';
+import type { WantedSchedule } from '../foundation/schedule-plan.js';
 
 export interface WantedFlags {
   readonly file?: string;

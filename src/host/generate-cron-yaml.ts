@@ -3,8 +3,8 @@ import { stringify } from 'yaml';
 import { isGroc } from '../adapters/cron-groc.js';
 import { unixFields } from '../adapters/cron-unix.js';
 import { SECOND } from '../engine/time.js';
-import type { ReadRetry, WantedSchedule } from '../schedule-plan.js';
-import { TICK_PATH } from '../schedule-plan.js';
+import type { ReadRetry, WantedSchedule } from '../foundation/schedule-plan.js';
+import { TICK_PATH } from '../foundation/schedule-plan.js';
 
 const MONTHS = ['jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec'];
 const DAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];

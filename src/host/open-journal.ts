@@ -1,7 +1,7 @@
 /** Opens the journal that a store's address names, and loads what that needs, nothing else. */
 import type { Clock } from '../engine/ports.js';
-import type { Journal } from '../journal.js';
-import type { StorePlace } from '../store-url.js';
+import type { Journal } from '../foundation/journal.js';
+import type { StorePlace } from '../foundation/store-url.js';
 
 /**
  * @param clock counts the leases of stores that are of this machine; servers have clocks

@@ -1,5 +1,5 @@
 /** Opens what takes the app's mails, and loads what that needs, nothing else. */
-import type { Mailbox, Mailer } from '../mail.js';
+import type { Mailbox, Mailer } from '../foundation/mail.js';
 
 /** `smtp://` or `smtps://`; a folder for whoever develops, or `:memory:`. */
 export type MailPlace = { readonly smtp: string } | { readonly folder: string };

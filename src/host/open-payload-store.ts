@@ -1,5 +1,5 @@
 /** Opens the store of payloads that are too large for a task. */
-import type { PayloadStore } from '../payload-store.js';
+import type { PayloadStore } from '../foundation/payload-store.js';
 
 export type PayloadPlace =
   | { readonly folder: string }

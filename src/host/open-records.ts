@@ -1,5 +1,5 @@
 /** Opens the app's database, and loads what that needs, nothing else. */
-import type { AppRecords } from '../app-records.js';
+import type { AppRecords } from '../foundation/app-records.js';
 
 /** An SQLite file, or `:memory:`; or a server at a `postgres://` address. */
 export type RecordsPlace = { readonly file: string } | { readonly postgres: string };

@@ -1,12 +1,12 @@
 /** Reads queues from a YAML file, in whichever of its three forms it is written, or from options. */
 import { CloudTasksError } from '../engine/errors.js';
 import { newQueue } from '../engine/queue.js';
-import { printable } from '../printable.js';
+import { printable } from '../foundation/printable.js';
 import type { PlannedQueue, QueueSettings, QueuesPlan } from './queues-plan.js';
 import { readOwnForm } from './queues-own-form.js';
 import { readQueueYaml } from './queues-queue-yaml.js';
 import { readResources } from './queues-resources.js';
-import { parseYaml, placeOf, textOfFile } from '../yaml-place.js';
+import { parseYaml, placeOf, textOfFile } from '../foundation/yaml-place.js';
 
 /** How each form is known, by the one key that only it has. */
 const FORMS = {

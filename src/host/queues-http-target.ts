@@ -1,6 +1,6 @@
 /** Reads what a queue replaces in its HTTP tasks, by the API's JSON names. */
 import type { HttpMethod, HttpTarget, UriOverride } from '../engine/cloud-tasks-api.js';
-import type { YamlPlace } from '../yaml-place.js';
+import type { YamlPlace } from '../foundation/yaml-place.js';
 
 const METHODS: readonly HttpMethod[] = ['POST', 'GET', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
 const ANY = /^/;

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { CloudTasksError, invalidArgument } from '../engine/errors.js';
-import { printable } from '../printable.js';
+import { printable } from '../foundation/printable.js';
 import type { QueueSettings } from './queues-plan.js';
 
 /** By this name, also in what a module of CommonJS exports. */

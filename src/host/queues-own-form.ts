@@ -2,12 +2,12 @@
 import { Calendar } from '../adapters/cron-calendar.js';
 import type { QueueInput } from '../engine/cloud-tasks-api.js';
 import { DAY, HOUR } from '../engine/time.js';
-import { readSchedules } from '../schedule-form.js';
+import { readSchedules } from '../foundation/schedule-form.js';
 import { readHttpTarget } from './queues-http-target.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
 import { checkServices } from './services-form.js';
-import type { YamlPlace } from '../yaml-place.js';
+import type { YamlPlace } from '../foundation/yaml-place.js';
 
 const SERVICE = /^[a-z\d](?:[a-z\d-]{0,61}[a-z\d])?$/;
 const MOST_INT32 = 2 ** 31 - 1;

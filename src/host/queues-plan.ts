@@ -6,9 +6,9 @@ import type {
   RateLimits,
   RetryConfig,
 } from '../engine/cloud-tasks-api.js';
-import type { DurationText } from '../duration.js';
-import type { WantedSchedule } from '../schedule-plan.js';
-import type { YamlPlace } from '../yaml-place.js';
+import type { DurationText } from '../foundation/duration.js';
+import type { WantedSchedule } from '../foundation/schedule-plan.js';
+import type { YamlPlace } from '../foundation/yaml-place.js';
 
 export interface QueuesPlan<Planned extends WantedQueue = WantedQueue> {
   readonly queues: readonly Planned[];

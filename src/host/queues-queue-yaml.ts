@@ -4,7 +4,7 @@ import type { Duration } from '../engine/time.js';
 import { DAY, HOUR, MILLISECOND, MINUTE, SECOND } from '../engine/time.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
-import type { YamlPlace } from '../yaml-place.js';
+import type { YamlPlace } from '../foundation/yaml-place.js';
 
 /** What gcloud sends where the file says nothing; other defaults than the API's own. */
 const DEFAULTS: RetryConfig = {

@@ -1,12 +1,12 @@
 /** A list of cloud resources, of which the Cloud Tasks queues and the schedules are taken. */
-import { nearestName } from '../did-you-mean.js';
+import { nearestName } from '../foundation/did-you-mean.js';
 import type { PlannedQueue, QueuesPlan } from './queues-plan.js';
 import { QUEUE_ID, QUEUE_ID_EXPECTED } from './queues-plan.js';
 import { checkTicks, readSettings, schedulesOf, SETTINGS, withoutEnd } from './queues-own-form.js';
 import { readScheduler } from './resources-schedules.js';
 import { checkCloudRun } from './services-form.js';
-import type { WantedSchedule } from '../schedule-plan.js';
-import type { YamlPlace } from '../yaml-place.js';
+import type { WantedSchedule } from '../foundation/schedule-plan.js';
+import type { YamlPlace } from '../foundation/yaml-place.js';
 
 const QUEUE_TYPE = 'cloud_tasks_queue';
 const SERVICE_TYPE = 'cloud_run';

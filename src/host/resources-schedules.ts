@@ -1,8 +1,8 @@
 /** A schedule as a list of cloud resources has it: a `cloud_scheduler` row that names a handler's URL. */
-import type { CheckTicks } from '../schedule-form.js';
-import { checked, DEFAULT_RETRIES } from '../schedule-form.js';
-import type { WantedSchedule } from '../schedule-plan.js';
-import type { YamlPlace } from '../yaml-place.js';
+import type { CheckTicks } from '../foundation/schedule-form.js';
+import { checked, DEFAULT_RETRIES } from '../foundation/schedule-form.js';
+import type { WantedSchedule } from '../foundation/schedule-plan.js';
+import type { YamlPlace } from '../foundation/yaml-place.js';
 
 const NAME = /^[A-Za-z0-9_-]{1,500}$/;
 

@@ -4,7 +4,7 @@ import type { CloudSchedulerApi, Job, JobInput } from '../engine/cloud-scheduler
 import { newJob } from '../engine/job.js';
 import { shortId } from '../engine/resource-name.js';
 import { SECOND } from '../engine/time.js';
-import type { WantedSchedule } from '../schedule-plan.js';
+import type { WantedSchedule } from '../foundation/schedule-plan.js';
 import type { TickTarget } from './schedule-jobs.js';
 import { isMarked, jobOf, tickAddress } from './schedule-jobs.js';
 

@@ -1,7 +1,7 @@
 /** The job that carries a schedule out: it calls the app, which then makes the task. */
 import type { Job, JobInput } from '../engine/cloud-scheduler-api.js';
-import type { WantedSchedule } from '../schedule-plan.js';
-import { TICK_PATH } from '../schedule-plan.js';
+import type { WantedSchedule } from '../foundation/schedule-plan.js';
+import { TICK_PATH } from '../foundation/schedule-plan.js';
 
 /** Where ticks are sent, and as whom. */
 export interface TickTarget {

@@ -1,7 +1,7 @@
 /** Sizes of Cloud Run services, as the files of queues write them beside the queues. */
 import type { Duration } from '../engine/time.js';
 import { HOUR, SECOND } from '../engine/time.js';
-import type { YamlPlace } from '../yaml-place.js';
+import type { YamlPlace } from '../foundation/yaml-place.js';
 
 /** The services that the app is deployed as on Cloud Run: who enqueues, and who runs handlers. */
 const SERVICES = ['api', 'worker'] as const;

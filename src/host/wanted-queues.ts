@@ -1,6 +1,10 @@
 /** The one truth about queues: those of the file, those of the options, and where their dead letters go. */
 import { existsSync } from 'node:fs';
-import { deadLetterQueue, isDeadLetterQueue, LONGEST_QUEUE_ID } from '../dead-letter-queue.js';
+import {
+  deadLetterQueue,
+  isDeadLetterQueue,
+  LONGEST_QUEUE_ID,
+} from '../foundation/dead-letter-queue.js';
 import { invalidArgument } from '../engine/errors.js';
 import type { PlannedQueue, QueueSettings, QueuesPlan, WantedQueue } from './queues-plan.js';
 

@@ -3,7 +3,7 @@ import { Agent } from 'undici';
 import { invalidArgument } from '../engine/errors.js';
 import type { Clock } from '../engine/ports.js';
 import type { Duration } from '../engine/time.js';
-import { isHeaderName, isHeaderValue, isReserved } from '../header-rules.js';
+import { isHeaderName, isHeaderValue, isReserved } from '../foundation/header-rules.js';
 import type { Resolve } from './dns-resolve.js';
 import type { ConnectorOptions } from './pinned-connector.js';
 import { pinnedConnector } from './pinned-connector.js';

@@ -1,7 +1,7 @@
 /** Reads the outbound rules from a YAML file. */
-import type { YamlPlace } from '../yaml-place.js';
-import { parseYaml, textOfFile } from '../yaml-place.js';
-import { printable } from '../printable.js';
+import type { YamlPlace } from '../foundation/yaml-place.js';
+import { parseYaml, textOfFile } from '../foundation/yaml-place.js';
+import { printable } from '../foundation/printable.js';
 import type { OutboundRule, RuleSurroundings } from './outbound-rule.js';
 import { ruleProblem } from './outbound-rule.js';
 

@@ -1,7 +1,7 @@
 /** Which of a caller's headers a call carries, and which of an answer's come back. */
 import { invalidArgument } from '../engine/errors.js';
-import { isHeaderName, isHeaderValue, isHopByHop, isReserved } from '../header-rules.js';
-import { printable } from '../printable.js';
+import { isHeaderName, isHeaderValue, isHopByHop, isReserved } from '../foundation/header-rules.js';
+import { printable } from '../foundation/printable.js';
 import type { OutboundRule } from './outbound-rule.js';
 
 const MOST_HEADERS = 64;

@@ -1,9 +1,9 @@
 /** The one decision about calls to somebody else's servers: which URLs, with which headers. */
 import { CloudTasksError, invalidArgument } from '../engine/errors.js';
-import { isLoopback } from '../loopback.js';
-import { isOwnAddress } from '../own-address.js';
-import { printable } from '../printable.js';
-import { decodedFully, hasDotSegments, MOST_URL_LENGTH } from '../url-path.js';
+import { isLoopback } from '../foundation/loopback.js';
+import { isOwnAddress } from '../foundation/own-address.js';
+import { printable } from '../foundation/printable.js';
+import { decodedFully, hasDotSegments, MOST_URL_LENGTH } from '../foundation/url-path.js';
 import { readOutboundFile } from './outbound-file.js';
 import { callerHeaders } from './outbound-headers.js';
 import type { LoopbackCalls, OutboundRule } from './outbound-rule.js';

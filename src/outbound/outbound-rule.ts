@@ -1,9 +1,9 @@
 /** One rule of the outbound policy: an origin that may be called, and how. */
 import type { Duration } from '../engine/time.js';
 import { DAY, SECOND } from '../engine/time.js';
-import { isHeaderName } from '../header-rules.js';
-import { isLoopback } from '../loopback.js';
-import { hasOneOwner, isPublicName } from '../public-hosts.js';
+import { isHeaderName } from '../foundation/header-rules.js';
+import { isLoopback } from '../foundation/loopback.js';
+import { hasOneOwner, isPublicName } from '../foundation/public-hosts.js';
 
 export interface OutboundRule {
   /**

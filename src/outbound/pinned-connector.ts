@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { buildConnector } from 'undici';
-import { isLoopback } from '../loopback.js';
+import { isLoopback } from '../foundation/loopback.js';
 import { isLoopbackAddress, isPublicAddress, isSameAddress } from './address-policy.js';
 import type { Resolve } from './dns-resolve.js';
 import { dnsResolve } from './dns-resolve.js';

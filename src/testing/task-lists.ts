@@ -1,5 +1,5 @@
 /** Lists what waits and what was given up, in a user's own words: no microseconds, no bytes. */
-import { isDeadLetterQueue } from '../dead-letter-queue.js';
+import { isDeadLetterQueue } from '../foundation/dead-letter-queue.js';
 import type { CloudTasksApi, Queue, Task } from '../engine/cloud-tasks-api.js';
 import { parseTaskName, shortId } from '../engine/resource-name.js';
 import type { Instant } from '../engine/time.js';

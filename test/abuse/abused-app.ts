@@ -9,7 +9,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
-import type { ServerLimits } from '../../src/app-server.js';
+import type { ServerLimits } from '../../src/app/app-server.js';
 import type { Settings } from '../../src/config.js';
 import type { Task as CreatedTask } from '../../src/engine/cloud-tasks-api.js';
 import { SIGNATURE_HEADER, signedText } from '../../src/engine/dispatch-signature.js';

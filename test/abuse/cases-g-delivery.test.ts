@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Webhook } from 'standardwebhooks';
-import { verifyWebhook } from '../../src/webhook-signature.js';
+import { verifyWebhook } from '../../src/foundation/webhook-signature.js';
 import { RawUpstream } from '../support/raw-upstream.js';
 import { closeApps } from '../support/tasks-app.js';
 import type { RelayApp } from '../modules/relay/relay-bench.js';

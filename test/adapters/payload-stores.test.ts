@@ -5,7 +5,7 @@ import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openPayloadStore } from '../../src/host/open-payload-store.js';
-import type { PayloadStore } from '../../src/payload-store.js';
+import type { PayloadStore } from '../../src/foundation/payload-store.js';
 import { StorageServer } from '../support/storage-server.js';
 
 const DAY = '2030-01-31';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { MemoryJournal } from '../../src/adapters/journal-memory.js';
 import type { Clock } from '../../src/engine/ports.js';
 import { HOUR, MINUTE, SECOND } from '../../src/engine/time.js';
-import type { Journal } from '../../src/journal.js';
+import type { Journal } from '../../src/foundation/journal.js';
 import { VirtualClock } from '../support/virtual-clock.js';
 
 export interface JournalUnderTest {

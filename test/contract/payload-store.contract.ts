@@ -1,7 +1,7 @@
 /** What every PayloadStore does, wherever it keeps its payloads: each sentence of the port, shown. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { randomBytes, randomUUID } from 'node:crypto';
-import type { PayloadStore } from '../../src/payload-store.js';
+import type { PayloadStore } from '../../src/foundation/payload-store.js';
 
 const MOST = 64 * 1024 * 1024;
 

@@ -1,7 +1,12 @@
 /** What every database of the app's records must do. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import type { AppRecords, Entity, EntityVersion, KeptEntity } from '../../src/app-records.js';
+import type {
+  AppRecords,
+  Entity,
+  EntityVersion,
+  KeptEntity,
+} from '../../src/foundation/app-records.js';
 
 export interface RecordsUnderTest {
   open(): Promise<AppRecords>;

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { minVersion, subset } from 'semver';
 import { parse, parseAllDocuments } from 'yaml';
 import { readSettings } from '../../src/config.js';
-import { isDeadLetterQueue } from '../../src/dead-letter-queue.js';
+import { isDeadLetterQueue } from '../../src/foundation/dead-letter-queue.js';
 import { wantedQueuesOf } from '../../src/host/wanted-queues.js';
-import type { Variables } from '../../src/setting-names.js';
-import { SETTING_NAMES } from '../../src/setting-names.js';
+import type { Variables } from '../../src/settings/names.js';
+import { SETTING_NAMES } from '../../src/settings/names.js';
 
 interface Size {
   readonly cpu: number;

@@ -1,6 +1,6 @@
 /** docs/endpoints.md shows what the app answers. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { CODE, STATUS } from '../../src/error-filter.js';
+import { CODE, STATUS } from '../../src/app/error-filter.js';
 import { ENQUEUING_PATHS } from '../../src/modules/producer/requested-task.js';
 import { comparable, curl } from '../support/documented-curl.js';
 import { Markdown } from '../support/markdown.js';

@@ -4,10 +4,10 @@ import type { Server } from 'node:http';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { AppServer } from '../../src/app-server.js';
+import { AppServer } from '../../src/app/app-server.js';
 import { AUTH_MODES } from '../../src/modules/auth/auth-options.js';
 import { readAccountFile } from '../../src/modules/producer/account-file.js';
-import { SETTING_NAMES } from '../../src/setting-names.js';
+import { SETTING_NAMES } from '../../src/settings/names.js';
 import { Markdown } from '../support/markdown.js';
 
 const doc = new Markdown('docs/security.md');

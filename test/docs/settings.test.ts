@@ -1,8 +1,8 @@
 /** docs/settings.md says of every setting what the app does with it. */
 import { describe, expect, test } from '@jest/globals';
 import { readSettings } from '../../src/config.js';
-import type { Variables } from '../../src/setting-names.js';
-import { SETTING_NAMES } from '../../src/setting-names.js';
+import type { Variables } from '../../src/settings/names.js';
+import { SETTING_NAMES } from '../../src/settings/names.js';
 import { Markdown } from '../support/markdown.js';
 
 const doc = new Markdown('docs/settings.md');

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openJournal } from '../../src/host/open-journal.js';
-import { readStoreUrl } from '../../src/store-url.js';
+import { readStoreUrl } from '../../src/foundation/store-url.js';
 import { VirtualClock } from '../support/virtual-clock.js';
 
 async function refusal(url: string): Promise<string> {

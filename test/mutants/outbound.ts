@@ -12,9 +12,9 @@ const CONNECTOR = 'src/outbound/pinned-connector.ts';
 const HEADERS = 'src/outbound/outbound-headers.ts';
 const CLIENT = 'src/outbound/outbound-client.ts';
 const EXCHANGE = 'src/outbound/outbound-exchange.ts';
-const NAMES = 'src/public-hosts.ts';
-const OWN = 'src/own-address.ts';
-const LISTS = 'src/header-rules.ts';
+const NAMES = 'src/foundation/public-hosts.ts';
+const OWN = 'src/foundation/own-address.ts';
+const LISTS = 'src/foundation/header-rules.ts';
 
 export const MUTANTS: readonly Mutant[] = [
   // Which URL.

@@ -47,7 +47,7 @@ const LISTS: Readonly<Record<string, List>> = {
   },
   outbound: {
     load: () => import('./outbound.js'),
-    nearest: { 'src/header-rules.ts': 'test/header-rules' },
+    nearest: { 'src/foundation/header-rules.ts': 'test/header-rules' },
     tests: [
       ['test/outbound/', 'test/header-rules', 'test/modules/outbound'],
       ['test/abuse/cases-'],

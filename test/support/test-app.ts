@@ -3,14 +3,14 @@ import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { request } from 'undici';
 import { AppModule, currentTask } from '../../src/app.module.js';
-import type { ServerLimits } from '../../src/app-server.js';
-import { AppServer } from '../../src/app-server.js';
+import type { ServerLimits } from '../../src/app/app-server.js';
+import { AppServer } from '../../src/app/app-server.js';
 import type { Settings } from '../../src/config.js';
 import { readSettings, settings } from '../../src/config.js';
 import type { CloudTasksApi, Task } from '../../src/engine/cloud-tasks-api.js';
 import type { Clock } from '../../src/engine/ports.js';
 import { SystemClock } from '../../src/host/system-clock.js';
-import { AppLogger } from '../../src/logger.js';
+import { AppLogger } from '../../src/app/logger.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../../src/modules/cloud-tasks/queue-backend.js';
 
 export interface Answer {

@@ -2,7 +2,7 @@
 import { expect, test } from '@jest/globals';
 import { Test } from '@nestjs/testing';
 import { AppModule } from '../../src/app.module.js';
-import { AppServer } from '../../src/app-server.js';
+import { AppServer } from '../../src/app/app-server.js';
 import { readSettings, settings } from '../../src/config.js';
 import { TasksTestbed } from '../../src/testing/tasks-testbed.js';
 

@@ -3,8 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { parseEnv } from 'node:util';
 import type { Settings } from '../../config.js';
 import { readSettings } from '../../config.js';
-import type { Variables } from '../../setting-names.js';
-import { SettingsError } from '../../setting-names.js';
+import type { Variables } from '../../settings/names.js';
+import { SettingsError } from '../../settings/names.js';
 
 export interface AllSettings {
   /** Where something is wrong, with stand-ins for it; undefined where even those don't help. */

@@ -5,7 +5,7 @@ import type { Settings } from '../../config.js';
 import type { Task, TaskInput } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import { SystemClock } from '../../host/system-clock.js';
-import { reachable } from '../../loopback.js';
+import { reachable } from '../../foundation/loopback.js';
 import { Envelope, ENVELOPE_HEADER } from '../../modules/auth/envelope.js';
 import type { OpenBackend } from '../backend.js';
 import { call } from './check-front.js';

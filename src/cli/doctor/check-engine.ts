@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { EmbeddedSettings } from '../../config.js';
-import { isLoopback, reachable } from '../../loopback.js';
+import { isLoopback, reachable } from '../../foundation/loopback.js';
 import { keysOf } from './check-keys.js';
 import type { Section } from './examined.js';
 import type { Finding } from './finding.js';

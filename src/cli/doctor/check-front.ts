@@ -1,8 +1,8 @@
 /** Calls a deployment as a stranger would: nobody may get to a handler, and what refuses them is told. */
 import { randomBytes } from 'node:crypto';
-import { isLoopback } from '../../loopback.js';
+import { isLoopback } from '../../foundation/loopback.js';
 import { GUARD_HEADER } from '../../modules/auth/public-probe.js';
-import { platformOf } from '../../platform.js';
+import { platformOf } from '../../foundation/platform.js';
 import type { Examined, Section } from './examined.js';
 import type { Finding } from './finding.js';
 import { fail, ok, reasonOf, warn } from './finding.js';

@@ -1,11 +1,11 @@
 /** Looks at the queues that tasks go to, at those of their dead letters, and what may be done with them. */
 import type { Settings } from '../../config.js';
-import { deadLetterQueue, isDeadLetterQueue } from '../../dead-letter-queue.js';
+import { deadLetterQueue, isDeadLetterQueue } from '../../foundation/dead-letter-queue.js';
 import type { Queue } from '../../engine/cloud-tasks-api.js';
 import type { ErrorCode } from '../../engine/errors.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import { wantedQueues } from '../../host/wanted-queues.js';
-import { reachable } from '../../loopback.js';
+import { reachable } from '../../foundation/loopback.js';
 import type { OpenBackend } from '../backend.js';
 import type { Examined, Section } from './examined.js';
 import { onGoogle, whose } from './examined.js';

@@ -2,8 +2,8 @@
 import type { Settings } from '../../config.js';
 import type { OutboundRule } from '../../outbound/outbound-rule.js';
 import { readOutboundFile } from '../../outbound/outbound-file.js';
-import type { Platform } from '../../platform.js';
-import { platformOf } from '../../platform.js';
+import type { Platform } from '../../foundation/platform.js';
+import { platformOf } from '../../foundation/platform.js';
 import type { Examined, Section } from './examined.js';
 import { onGoogle } from './examined.js';
 import type { Finding } from './finding.js';

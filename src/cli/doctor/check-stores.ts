@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import type { Settings } from '../../config.js';
 import { openJournal } from '../../host/open-journal.js';
 import { SystemClock } from '../../host/system-clock.js';
-import { readStoreUrl } from '../../store-url.js';
+import { readStoreUrl } from '../../foundation/store-url.js';
 import type { Section } from './examined.js';
 import { onGoogle } from './examined.js';
 import type { Finding } from './finding.js';

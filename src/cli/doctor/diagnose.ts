@@ -1,5 +1,5 @@
 /** Goes through all that can be checked, section by section. */
-import type { Variables } from '../../setting-names.js';
+import type { Variables } from '../../settings/names.js';
 import type { OpenBackend } from '../backend.js';
 import { openBackend } from '../backend.js';
 import { readAllSettings } from './all-settings.js';

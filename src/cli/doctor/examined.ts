@@ -1,6 +1,6 @@
 /** What the checks look at, and what they have in common. */
 import type { Settings } from '../../config.js';
-import type { SettingName, Variables } from '../../setting-names.js';
+import type { SettingName, Variables } from '../../settings/names.js';
 import type { OpenBackend } from '../backend.js';
 import type { Finding } from './finding.js';
 import type { Google } from './google.js';

@@ -1,6 +1,6 @@
 /** Shows findings: to a person by sections, to a program as JSON. */
 import { styleText } from 'node:util';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import type { Finding, Level } from './finding.js';
 
 const COLOURS = { ok: 'green', warn: 'yellow', fail: 'red' } as const;

@@ -2,7 +2,7 @@
 import { compactVerify, decodeProtectedHeader } from 'jose';
 import type { Duration, Instant } from '../../engine/time.js';
 import { MINUTE, SECOND } from '../../engine/time.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import type { KeySet } from './key-set.js';
 import { forbidden, unauthenticated } from './refusal.js';
 

@@ -5,7 +5,7 @@ import { importJWK } from 'jose';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { HOUR, MILLISECOND, MINUTE, SECOND } from '../../engine/time.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { reasonOf } from './fetch-failure.js';
 import { Refusal, unauthenticated } from './refusal.js';
 

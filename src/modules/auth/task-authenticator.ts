@@ -10,8 +10,8 @@ import {
 } from '../../engine/dispatch-signature.js';
 import type { Clock } from '../../engine/ports.js';
 import type { Instant } from '../../engine/time.js';
-import { platformOf } from '../../platform.js';
-import { printable } from '../../printable.js';
+import { platformOf } from '../../foundation/platform.js';
+import { printable } from '../../foundation/printable.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { namedAccounts } from './allowed-accounts.js';
 import { checkAppEngineHeaders, checkCronHeader } from './app-engine-dispatch.js';

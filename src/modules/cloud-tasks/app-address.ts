@@ -4,7 +4,7 @@ import { Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import type { Server } from 'node:http';
 import { CloudTasksError } from '../../engine/errors.js';
-import { reachable } from '../../loopback.js';
+import { reachable } from '../../foundation/loopback.js';
 
 @Injectable()
 export class AppAddress implements OnModuleInit, BeforeApplicationShutdown {

@@ -6,7 +6,7 @@ import { eventLine } from '../../host/event-lines.js';
 import { wantedQueues } from '../../host/wanted-queues.js';
 import type { TickTarget } from '../../host/schedule-jobs.js';
 import type { EngineOptions, RunningEngine } from '../../host/start-engine.js';
-import type { WantedSchedule } from '../../schedule-plan.js';
+import type { WantedSchedule } from '../../foundation/schedule-plan.js';
 import type { CloudTasksOptions, EmbeddedEngineOptions } from './cloud-tasks-options.js';
 import { locationName } from './cloud-tasks-options.js';
 import type { DispatchProof } from './queue-backend.js';

@@ -4,7 +4,7 @@ import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { QueuesPlan } from '../../host/queues-plan.js';
 import { wantedQueues } from '../../host/wanted-queues.js';
-import type { WantedSchedule } from '../../schedule-plan.js';
+import type { WantedSchedule } from '../../foundation/schedule-plan.js';
 import type { CloudTasksOptions } from './cloud-tasks-options.js';
 import { locationName } from './cloud-tasks-options.js';
 import type { DispatchProof } from './queue-backend.js';

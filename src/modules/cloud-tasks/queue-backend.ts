@@ -2,7 +2,7 @@
 import type { CloudTasksApi, CreateTaskRequest } from '../../engine/cloud-tasks-api.js';
 import type { Duration } from '../../engine/time.js';
 import type { TickTarget } from '../../host/schedule-jobs.js';
-import type { WantedSchedule } from '../../schedule-plan.js';
+import type { WantedSchedule } from '../../foundation/schedule-plan.js';
 
 /** Injects the queue and task verbs, `CloudTasksApi`, of whichever backend runs. */
 export const CLOUD_TASKS = Symbol('CLOUD_TASKS');

@@ -2,7 +2,7 @@
 import type { Logger } from '@nestjs/common';
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import type { QueuesPlan } from '../../host/queues-plan.js';
-import { isDeadLetterQueue } from '../../dead-letter-queue.js';
+import { isDeadLetterQueue } from '../../foundation/dead-letter-queue.js';
 
 /** Makes them so, as the embedded engine is this app's own. */
 export async function applyQueuesAtStart(

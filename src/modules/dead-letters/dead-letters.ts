@@ -1,5 +1,5 @@
 /** The dead letters of all queues: listed, shown, redriven, discarded, exported, kept from ageing. */
-import { deadLetterQueue, isDeadLetterQueue } from '../../dead-letter-queue.js';
+import { deadLetterQueue, isDeadLetterQueue } from '../../foundation/dead-letter-queue.js';
 import type { CloudTasksApi, Task } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import { shortId, taskName } from '../../engine/resource-name.js';

@@ -1,7 +1,7 @@
 /** What a handler may throw to say more than that it failed. */
 import { HttpException } from '@nestjs/common';
-import type { DurationText } from '../../duration.js';
-import { parseDuration } from '../../duration.js';
+import type { DurationText } from '../../foundation/duration.js';
+import { parseDuration } from '../../foundation/duration.js';
 import { invalidArgument } from '../../engine/errors.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { DAY, MILLISECOND } from '../../engine/time.js';

@@ -3,7 +3,7 @@ import type { CloudTasksApi, Task } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import { taskName } from '../../engine/resource-name.js';
 import type { Instant } from '../../engine/time.js';
-import { deadLetterQueue } from '../../dead-letter-queue.js';
+import { deadLetterQueue } from '../../foundation/dead-letter-queue.js';
 import type { Epitaph } from './dead-letter.js';
 import { deadLetterHeader, withoutDeadLetter } from './dead-letter.js';
 import type { DeliveredTask } from './delivered-task.js';

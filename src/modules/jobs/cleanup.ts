@@ -1,9 +1,9 @@
 /** The job that deletes what has been kept for long enough. */
 import { Body, Inject, Logger } from '@nestjs/common';
-import type { AppRecords } from '../../app-records.js';
+import type { AppRecords } from '../../foundation/app-records.js';
 import type { Clock } from '../../engine/ports.js';
 import { MILLISECOND, MINUTE } from '../../engine/time.js';
-import type { Journal } from '../../journal.js';
+import type { Journal } from '../../foundation/journal.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';
 import { JOURNAL } from '../journal/journal-options.js';

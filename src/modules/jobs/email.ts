@@ -1,7 +1,7 @@
 /** What is asked of the job that sends mail: to whom, and one content. */
 import { invalidArgument } from '../../engine/errors.js';
-import { isMailAddress, MAIL_ADDRESS_EXPECTED } from '../../mail-address.js';
-import { printable } from '../../printable.js';
+import { isMailAddress, MAIL_ADDRESS_EXPECTED } from '../../foundation/mail-address.js';
+import { printable } from '../../foundation/printable.js';
 import type { Fields } from '../producer/fields.js';
 import { unexpected } from '../producer/fields.js';
 import { renderTemplate } from './mail-template.js';

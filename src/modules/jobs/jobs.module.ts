@@ -1,7 +1,7 @@
 /** The jobs that come with the app: their handlers, and the endpoints that enqueue them. */
 import type { OnApplicationShutdown } from '@nestjs/common';
 import { ConfigurableModuleBuilder, Inject, Module } from '@nestjs/common';
-import type { AppRecords } from '../../app-records.js';
+import type { AppRecords } from '../../foundation/app-records.js';
 import type { Clock } from '../../engine/ports.js';
 import { openMail } from '../../host/open-mail.js';
 import { openRecords } from '../../host/open-records.js';

@@ -1,6 +1,6 @@
 /** Fills the placeholders of a mail's template; what it fills in is text, and never becomes HTML. */
 import { invalidArgument } from '../../engine/errors.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import type { Fields } from '../producer/fields.js';
 import { unexpected } from '../producer/fields.js';
 import { describeJson } from '../producer/json-object.js';

@@ -1,7 +1,7 @@
 /** Draws the mailbox as pages: a list of mails, and one mail in a frame that can do nothing. */
 import { createHash } from 'node:crypto';
-import type { StoredMail } from '../../mail.js';
-import { printable } from '../../printable.js';
+import type { StoredMail } from '../../foundation/mail.js';
+import { printable } from '../../foundation/printable.js';
 import { escapeHtml } from './mail-template.js';
 
 const STYLE = `

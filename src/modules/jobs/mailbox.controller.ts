@@ -2,8 +2,8 @@
 import { Controller, Get, Inject, NotFoundException, Param, Req, Res } from '@nestjs/common';
 import type { Request, Response } from 'express';
 import { CloudTasksError } from '../../engine/errors.js';
-import { isLoopback } from '../../loopback.js';
-import type { Mailbox, StoredMail } from '../../mail.js';
+import { isLoopback } from '../../foundation/loopback.js';
+import type { Mailbox, StoredMail } from '../../foundation/mail.js';
 import { isLocalCaller } from '../producer/local-caller.js';
 import type { JobsMail } from './jobs-mail.js';
 import { JOBS_MAIL } from './jobs-mail.js';

@@ -16,7 +16,7 @@ import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { DAY, MILLISECOND, MINUTE } from '../../engine/time.js';
-import { MailError } from '../../mail.js';
+import { MailError } from '../../foundation/mail.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { PermanentFailure } from '../dead-letters/handler-failures.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';

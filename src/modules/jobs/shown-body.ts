@@ -1,7 +1,7 @@
 /** Takes in a task's body, and shows the beginning of it on one line of the log. */
 import type { IncomingMessage } from 'node:http';
-import { printable } from '../../printable.js';
-import { readBytes } from '../../request-bytes.js';
+import { printable } from '../../foundation/printable.js';
+import { readBytes } from '../../foundation/request-bytes.js';
 
 /** No task is larger. */
 const MOST_BYTES = 1024 * 1024;

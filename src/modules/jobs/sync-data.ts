@@ -12,10 +12,10 @@ import {
   UseGuards,
 } from '@nestjs/common';
 import type { Request, Response } from 'express';
-import type { AppRecords } from '../../app-records.js';
+import type { AppRecords } from '../../foundation/app-records.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
 import type { EnqueuedTask } from '../producer/enqueued-task.js';
 import type { Fields } from '../producer/fields.js';

@@ -2,11 +2,11 @@
 import { HttpException } from '@nestjs/common';
 import { isUtf8 } from 'node:buffer';
 import type { Readable } from 'node:stream';
-import type { Entity, EntityVersion } from '../../app-records.js';
+import type { Entity, EntityVersion } from '../../foundation/app-records.js';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
-import { isHeaderValue } from '../../header-rules.js';
+import { isHeaderValue } from '../../foundation/header-rules.js';
 import { OutboundClient } from '../../outbound/outbound-client.js';
 import type { OutboundResponse } from '../../outbound/outbound-exchange.js';
 import { OutboundPolicy } from '../../outbound/outbound-policy.js';

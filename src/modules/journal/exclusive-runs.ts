@@ -4,7 +4,7 @@ import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock, Timer } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { SECOND } from '../../engine/time.js';
-import type { Journal } from '../../journal.js';
+import type { Journal } from '../../foundation/journal.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
 import { JOURNAL, STORE_MISSING } from './journal-options.js';
 

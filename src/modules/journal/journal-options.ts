@@ -1,5 +1,5 @@
 /** Where the journal is kept, and what becomes of work that needs one where there is none. */
-import type { StorePlace } from '../../store-url.js';
+import type { StorePlace } from '../../foundation/store-url.js';
 
 /** Injects `JournalOptions`. */
 export const JOURNAL_OPTIONS = Symbol('JOURNAL_OPTIONS');

@@ -3,7 +3,7 @@ import type { OnApplicationShutdown, OnModuleInit } from '@nestjs/common';
 import { ConfigurableModuleBuilder, Global, Inject, Logger, Module } from '@nestjs/common';
 import type { Clock } from '../../engine/ports.js';
 import { openJournal } from '../../host/open-journal.js';
-import type { Journal } from '../../journal.js';
+import type { Journal } from '../../foundation/journal.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { ExclusiveRuns } from './exclusive-runs.js';
 import { IdempotencyKeys } from './idempotency-keys.js';

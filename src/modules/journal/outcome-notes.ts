@@ -3,7 +3,7 @@ import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { MINUTE } from '../../engine/time.js';
-import type { Journal, Note } from '../../journal.js';
+import type { Journal, Note } from '../../foundation/journal.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
 import { JOURNAL } from './journal-options.js';
 

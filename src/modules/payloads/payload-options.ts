@@ -1,11 +1,11 @@
 /** Where payloads go that are too large for a task, how large they may be, how long they are kept. */
-import type { DurationText } from '../../duration.js';
-import { parseDuration } from '../../duration.js';
+import type { DurationText } from '../../foundation/duration.js';
+import { parseDuration } from '../../foundation/duration.js';
 import { invalidArgument } from '../../engine/errors.js';
 import type { Duration } from '../../engine/time.js';
 import { DAY } from '../../engine/time.js';
 import type { PayloadPlace } from '../../host/open-payload-store.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 
 /** Injects `PayloadSettings`, or undefined where no store is configured. */
 export const PAYLOAD_SETTINGS = Symbol('PAYLOAD_SETTINGS');

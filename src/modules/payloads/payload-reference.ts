@@ -1,6 +1,6 @@
 /** What a task carries in place of a payload that is too large for it. */
 import { createHash } from 'node:crypto';
-import { PAYLOAD_KEY } from '../../payload-store.js';
+import { PAYLOAD_KEY } from '../../foundation/payload-store.js';
 
 /** Set by this library alone; believed only of verified requests. */
 export const PAYLOAD_HEADER = 'X-Tasks-Payload';

@@ -7,7 +7,7 @@ import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import type { Clock, Timer } from '../../engine/ports.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { HOUR, MILLISECOND, MINUTE } from '../../engine/time.js';
-import type { PayloadStore } from '../../payload-store.js';
+import type { PayloadStore } from '../../foundation/payload-store.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
 import type { PayloadSettings } from './payload-options.js';
 import { PAYLOAD_SETTINGS } from './payload-options.js';

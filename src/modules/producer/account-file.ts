@@ -1,8 +1,8 @@
 /** Reads the file that says what each account may enqueue, when callers show ID tokens or come through a proxy. */
 import { QUEUE_ID } from '../../engine/resource-name.js';
-import { printable } from '../../printable.js';
-import type { YamlPlace } from '../../yaml-place.js';
-import { parseYaml, textOfFile } from '../../yaml-place.js';
+import { printable } from '../../foundation/printable.js';
+import type { YamlPlace } from '../../foundation/yaml-place.js';
+import { parseYaml, textOfFile } from '../../foundation/yaml-place.js';
 import { DEFAULT_RATE } from './api-key.js';
 import { MOST_RATE, TASK_PATH } from './key-file.js';
 import type { ProducerScopes } from './producer-caller.js';

@@ -2,8 +2,8 @@
 import { invalidArgument } from '../../engine/errors.js';
 import { allowsHeader } from '../../outbound/outbound-headers.js';
 import type { OutboundRule } from '../../outbound/outbound-rule.js';
-import { printable } from '../../printable.js';
-import { isHeaderName, isHeaderValue, isReserved } from '../../header-rules.js';
+import { printable } from '../../foundation/printable.js';
+import { isHeaderName, isHeaderValue, isReserved } from '../../foundation/header-rules.js';
 import type { Fields } from './fields.js';
 import { unexpected } from './fields.js';
 import { describeJson } from './json-object.js';

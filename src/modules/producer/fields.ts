@@ -1,7 +1,7 @@
 /** The fields of one request to the producer: ours only, each of its type, else a clear refusal. */
-import { nearestName } from '../../did-you-mean.js';
+import { nearestName } from '../../foundation/did-you-mean.js';
 import { invalidArgument } from '../../engine/errors.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { describeJson, readJsonObject } from './json-object.js';
 
 /** Refuses a field's value: `countdown: expected a duration such as '30m', got 30.` */

@@ -6,7 +6,7 @@ import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
 import { taskName } from '../../engine/resource-name.js';
 import type { Instant } from '../../engine/time.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { IdempotencyKeys } from '../journal/idempotency-keys.js';
 import { HandlerTarget } from '../tasks/calls/handler-target.js';

@@ -1,6 +1,6 @@
 /** Reads strict JSON text in one pass: which fields an object has, each as the text it came in. */
 import { invalidArgument } from '../../engine/errors.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 
 /** Deeper text would overflow the stack of whoever turns it into text again. */
 export const MAX_JSON_DEPTH = 64;

@@ -2,7 +2,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID } from '../../engine/resource-name.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import type { KeyRecord } from './api-key.js';
 import { MOST_ACTIVE } from './api-key.js';
 

@@ -1,6 +1,6 @@
 /** Tells programs of this machine from web pages, where nothing else is asked of a caller. */
 import type { IncomingMessage } from 'node:http';
-import { isLoopback } from '../../loopback.js';
+import { isLoopback } from '../../foundation/loopback.js';
 
 const PORT = /:\d{1,5}$/;
 

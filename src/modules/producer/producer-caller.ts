@@ -1,7 +1,7 @@
 /** Who enqueues, and which tasks that caller may make. */
 import type { CreateTaskRequest } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
-import { isDeadLetterQueue } from '../../dead-letter-queue.js';
+import { isDeadLetterQueue } from '../../foundation/dead-letter-queue.js';
 import { shortId } from '../../engine/resource-name.js';
 
 export interface ProducerCaller {

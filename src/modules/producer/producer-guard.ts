@@ -2,7 +2,7 @@
 import type { CanActivate, ExecutionContext } from '@nestjs/common';
 import { Injectable, Logger } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import type { RefusalCode } from '../auth/refusal.js';
 import { Refusal } from '../auth/refusal.js';
 import { ProducerAuthenticator } from './producer-authenticator.js';

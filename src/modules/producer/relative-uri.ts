@@ -1,7 +1,7 @@
 /** Which path of an App Engine service a caller may have called. */
 import { invalidArgument } from '../../engine/errors.js';
-import { printable } from '../../printable.js';
-import { decodedFully, hasDotSegments, MOST_URL_LENGTH } from '../../url-path.js';
+import { printable } from '../../foundation/printable.js';
+import { decodedFully, hasDotSegments, MOST_URL_LENGTH } from '../../foundation/url-path.js';
 
 /** App Engine's own paths: start, stop, warm-up. */
 const PLATFORM_PATH = /^\/_ah(?:\/|$)/i;

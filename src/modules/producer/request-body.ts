@@ -3,7 +3,7 @@ import { UnsupportedMediaTypeException } from '@nestjs/common';
 import { isUtf8 } from 'node:buffer';
 import type { IncomingMessage } from 'node:http';
 import { invalidArgument } from '../../engine/errors.js';
-import { readBytes } from '../../request-bytes.js';
+import { readBytes } from '../../foundation/request-bytes.js';
 
 /** A task of 1 MiB fits also when its text needs escapes. */
 export const MAX_BODY_BYTES = 2 * 1024 * 1024;

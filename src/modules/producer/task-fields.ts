@@ -1,12 +1,12 @@
 /** The fields that tasks of both targets share, read and checked against the API's limits. */
-import type { DurationText } from '../../duration.js';
-import { parseDuration } from '../../duration.js';
+import type { DurationText } from '../../foundation/duration.js';
+import { parseDuration } from '../../foundation/duration.js';
 import type { HttpMethod } from '../../engine/cloud-tasks-api.js';
 import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID, TASK_ID } from '../../engine/resource-name.js';
 import type { Duration, Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { firstAttempt, readCountdown, refuseBoth } from '../tasks/calls/schedule-time.js';
 import { LEAST_DEADLINE } from '../tasks/task-limits.js';
 import type { TaskOptions } from '../tasks/task-options.js';

@@ -3,7 +3,7 @@ import { Controller, Get, Param, Req, UseGuards } from '@nestjs/common';
 import type { Request } from 'express';
 import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID, TASK_ID, taskName } from '../../engine/resource-name.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { TaskStatus } from '../tasks/attempts/task-statuses.js';
 import { TaskStatuses } from '../tasks/attempts/task-statuses.js';

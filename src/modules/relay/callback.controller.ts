@@ -1,9 +1,9 @@
 /** Delivers callbacks: a handler of tasks of its own queue, tried again for days. */
 import { Body, Inject, Logger } from '@nestjs/common';
 import { DAY, SECOND } from '../../engine/time.js';
-import type { Journal } from '../../journal.js';
+import type { Journal } from '../../foundation/journal.js';
 import { webhookPause, WebhookCalls } from '../../outbound/webhook-call.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { GivenUp, RetryLater } from '../dead-letters/handler-failures.js';
 import { JOURNAL } from '../journal/journal-options.js';
 import { Task, TaskController, TaskInfo } from '../tasks/task-decorators.js';

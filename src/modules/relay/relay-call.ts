@@ -1,10 +1,10 @@
 /** What is asked of the relay: one HTTP call, read strictly from its JSON, byte for byte. */
-import { parseDuration } from '../../duration.js';
+import { parseDuration } from '../../foundation/duration.js';
 import type { Duration } from '../../engine/time.js';
 import { DAY, SECOND } from '../../engine/time.js';
 import { invalidArgument } from '../../engine/errors.js';
 import type { OutboundMethod } from '../../outbound/outbound-client.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import type { Fields } from '../producer/fields.js';
 import { unexpected } from '../producer/fields.js';
 import { describeJson } from '../producer/json-object.js';

@@ -1,6 +1,6 @@
 /** The body of a relayed call: JSON or text as it came, bytes, or a form. */
 import { invalidArgument } from '../../engine/errors.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import type { Fields } from '../producer/fields.js';
 import { unexpected } from '../producer/fields.js';
 import { describeJson, readJsonObject } from '../producer/json-object.js';

@@ -16,7 +16,7 @@ import type { Request, Response } from 'express';
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { CLOCK, CLOUD_TASKS } from '../cloud-tasks/queue-backend.js';
 import { IdempotencyKeys } from '../journal/idempotency-keys.js';
 import type { EnqueuedTask } from '../producer/enqueued-task.js';

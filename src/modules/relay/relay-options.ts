@@ -1,12 +1,12 @@
 /** What whoever mounts the relay decides. */
-import type { DurationText } from '../../duration.js';
-import { parseDuration } from '../../duration.js';
+import type { DurationText } from '../../foundation/duration.js';
+import { parseDuration } from '../../foundation/duration.js';
 import { invalidArgument } from '../../engine/errors.js';
 import type { Duration } from '../../engine/time.js';
 import { DAY, SECOND } from '../../engine/time.js';
 import type { OutboundRule } from '../../outbound/outbound-rule.js';
 import type { LoopbackCalls } from '../../outbound/outbound-rule.js';
-import { platformOf } from '../../platform.js';
+import { platformOf } from '../../foundation/platform.js';
 import { refuseUnknown, shown } from '../tasks/unknown-option.js';
 import type { RelayCredentials } from './id-tokens.js';
 

@@ -3,7 +3,7 @@ import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { Duration, Instant } from '../../engine/time.js';
 import { DAY, SECOND } from '../../engine/time.js';
-import type { Journal } from '../../journal.js';
+import type { Journal } from '../../foundation/journal.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { DeadReason } from '../dead-letters/dead-letter.js';
 import { JOURNAL } from '../journal/journal-options.js';

@@ -5,7 +5,7 @@ import type { Clock } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
 import type { OutboundPolicy } from '../../outbound/outbound-policy.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 import { GivenUp, RetryLater } from '../dead-letters/handler-failures.js';
 import type { ExclusiveRuns, Hold } from '../journal/exclusive-runs.js';
 import { NotNow, RunsElsewhere } from '../journal/exclusive-runs.js';

@@ -2,7 +2,7 @@
 import type { Duration, Instant } from '../../engine/time.js';
 import type { OutboundError } from '../../outbound/outbound-error.js';
 import type { OutboundRule } from '../../outbound/outbound-rule.js';
-import { retryAfterWait } from '../../retry-after.js';
+import { retryAfterWait } from '../../foundation/retry-after.js';
 import type { DeadReason } from '../dead-letters/dead-letter.js';
 import type { RelayRetry } from './relay-call.js';
 

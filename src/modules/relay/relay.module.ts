@@ -10,7 +10,7 @@ import type { Clock } from '../../engine/ports.js';
 import { SECOND } from '../../engine/time.js';
 import { OutboundClient } from '../../outbound/outbound-client.js';
 import { OutboundPolicy } from '../../outbound/outbound-policy.js';
-import { platformOf } from '../../platform.js';
+import { platformOf } from '../../foundation/platform.js';
 import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';

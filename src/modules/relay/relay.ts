@@ -1,7 +1,7 @@
 /** The relay as an app's own code uses it: enqueue a call, see what became of it, cancel it. */
 import { Inject, Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
-import type { DurationText } from '../../duration.js';
+import type { DurationText } from '../../foundation/duration.js';
 import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';

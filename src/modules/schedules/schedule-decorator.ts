@@ -1,5 +1,5 @@
 /** The decorator that gives a handler its schedule. */
-import type { ScheduleOptions } from '../../schedule-plan.js';
+import type { ScheduleOptions } from '../../foundation/schedule-plan.js';
 import { markSchedule } from '../tasks/routes/schedule-marks.js';
 import type { ControllerClass } from '../tasks/routes/task-metadata.js';
 

@@ -3,7 +3,7 @@ import { invalidArgument } from '../../engine/errors.js';
 import type { EnvelopeSecrets } from '../auth/envelope.js';
 import type { AllowedAccount, AuthMode } from '../auth/auth-options.js';
 import { AUTH_MODES } from '../auth/auth-options.js';
-import { platformOf } from '../../platform.js';
+import { platformOf } from '../../foundation/platform.js';
 import type { CloudTasksOptions } from '../cloud-tasks/cloud-tasks-options.js';
 import { locationName } from '../cloud-tasks/cloud-tasks-options.js';
 import type { JournalOptions } from '../journal/journal-options.js';

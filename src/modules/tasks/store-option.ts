@@ -1,8 +1,8 @@
 /** Reads the option `store`: which store keeps the journal, and what follows where none is named. */
 import { join } from 'node:path';
 import { invalidArgument } from '../../engine/errors.js';
-import type { StorePlace } from '../../store-url.js';
-import { readStoreUrl, STORE_URL_EXPECTED } from '../../store-url.js';
+import type { StorePlace } from '../../foundation/store-url.js';
+import { readStoreUrl, STORE_URL_EXPECTED } from '../../foundation/store-url.js';
 import type { CloudTasksOptions } from '../cloud-tasks/cloud-tasks-options.js';
 
 /** @throws CloudTasksError INVALID_ARGUMENT; never shows a password */

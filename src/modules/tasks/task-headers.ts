@@ -1,8 +1,8 @@
 /** Which headers a task may be given, and which are this library's own. */
 import type { IncomingMessage } from 'node:http';
 import { invalidArgument } from '../../engine/errors.js';
-import { printable } from '../../printable.js';
-import { isHeaderName, isHeaderValue, isReserved } from '../../header-rules.js';
+import { printable } from '../../foundation/printable.js';
+import { isHeaderName, isHeaderValue, isReserved } from '../../foundation/header-rules.js';
 
 /** How long an attempt may take, in milliseconds; believed only of verified requests. */
 export const DEADLINE_HEADER = 'X-Tasks-Deadline';

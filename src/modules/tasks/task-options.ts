@@ -1,7 +1,7 @@
 /** The options of a task, on their four levels: read strictly, merged, the strongest last. */
-import { LONGEST_QUEUE_ID } from '../../dead-letter-queue.js';
-import type { DurationText } from '../../duration.js';
-import { parseDuration } from '../../duration.js';
+import { LONGEST_QUEUE_ID } from '../../foundation/dead-letter-queue.js';
+import type { DurationText } from '../../foundation/duration.js';
+import { parseDuration } from '../../foundation/duration.js';
 import { invalidArgument } from '../../engine/errors.js';
 import { QUEUE_ID } from '../../engine/resource-name.js';
 import type { Duration } from '../../engine/time.js';

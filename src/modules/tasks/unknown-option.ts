@@ -1,7 +1,7 @@
 /** Refuses options that nobody knows, with the one that was meant, and shows what came instead. */
-import { nearestName } from '../../did-you-mean.js';
+import { nearestName } from '../../foundation/did-you-mean.js';
 import { invalidArgument } from '../../engine/errors.js';
-import { printable } from '../../printable.js';
+import { printable } from '../../foundation/printable.js';
 
 /** @throws CloudTasksError for a name that is none of `known`, with the one that was meant */
 export function refuseUnknown(options: unknown, known: readonly string[], where: string): void {

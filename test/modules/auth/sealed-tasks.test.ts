@@ -18,7 +18,7 @@ import {
   QueueBackend,
   sealing,
 } from '../../../src/modules/cloud-tasks/queue-backend.js';
-import { deadLetterQueue } from '../../../src/dead-letter-queue.js';
+import { deadLetterQueue } from '../../../src/foundation/dead-letter-queue.js';
 import { DeadLetters } from '../../../src/modules/dead-letters/dead-letters.js';
 import {
   PermanentFailure,

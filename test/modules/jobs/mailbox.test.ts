@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { openMail } from '../../../src/host/open-mail.js';
-import type { Mail } from '../../../src/mail.js';
+import type { Mail } from '../../../src/foundation/mail.js';
 import { DELIVERY_SECRET, deliver } from '../../support/delivery.js';
 import { TestApp } from '../../support/test-app.js';
 

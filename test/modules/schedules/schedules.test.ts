@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CloudSchedulerApi } from '../../../src/engine/cloud-scheduler-api.js';
-import type { ScheduleOptions } from '../../../src/schedule-plan.js';
+import type { ScheduleOptions } from '../../../src/foundation/schedule-plan.js';
 import { QueueBackend } from '../../../src/modules/cloud-tasks/queue-backend.js';
 import { Schedule } from '../../../src/modules/schedules/schedule-decorator.js';
 import { SchedulesModule } from '../../../src/modules/schedules/schedules.module.js';

@@ -1,9 +1,9 @@
 /** Decides what becomes of each attempt, does it, and only then lets the queue have its answer. */
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { isDeadLetterQueue } from '../../../dead-letter-queue.js';
+import { isDeadLetterQueue } from '../../../foundation/dead-letter-queue.js';
 import type { Clock } from '../../../engine/ports.js';
-import { printable } from '../../../printable.js';
+import { printable } from '../../../foundation/printable.js';
 import type { VerifiedRequest } from '../../auth/task-guard.js';
 import { CLOCK, QueueBackend } from '../../cloud-tasks/queue-backend.js';
 import type { DeliveredTask } from '../../dead-letters/delivered-task.js';

@@ -1,11 +1,11 @@
 /** The option `idempotency`: what makes two deliveries the same work, and how long that counts. */
-import type { DurationText } from '../../../duration.js';
-import { parseDuration } from '../../../duration.js';
+import type { DurationText } from '../../../foundation/duration.js';
+import { parseDuration } from '../../../foundation/duration.js';
 import { invalidArgument } from '../../../engine/errors.js';
 import type { Duration } from '../../../engine/time.js';
 import { DAY, HOUR, SECOND } from '../../../engine/time.js';
 import { DEFAULT_LEASE } from '../../journal/exclusive-runs.js';
-import { isHeaderName } from '../../../header-rules.js';
+import { isHeaderName } from '../../../foundation/header-rules.js';
 import { refuseUnknown, shown } from '../unknown-option.js';
 
 /** Work that is done once, however often its task is delivered. Needs a store (option `store`). */

@@ -1,6 +1,6 @@
 /** Turns an argument into the text that carries it in a path, a query or a header. */
-import { printable } from '../../../printable.js';
-import { isHeaderValue } from '../../../header-rules.js';
+import { printable } from '../../../foundation/printable.js';
+import { isHeaderValue } from '../../../foundation/header-rules.js';
 
 /** Refuses an argument, or the part of it at `path`: what was expected, and what came. */
 export type Refuse = (expected: string, came: string, path?: string) => never;

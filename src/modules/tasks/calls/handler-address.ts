@@ -1,6 +1,6 @@
 /** Where handlers are called, and the audience that says that a token is for them. */
 import { Injectable } from '@nestjs/common';
-import { isLoopback } from '../../../loopback.js';
+import { isLoopback } from '../../../foundation/loopback.js';
 import { AppAddress } from '../../cloud-tasks/app-address.js';
 import { TasksSettings } from '../module-options.js';
 

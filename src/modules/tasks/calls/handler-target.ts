@@ -8,7 +8,7 @@ import { TasksSettings } from '../module-options.js';
 import type { RebuiltRequest } from './rebuilt-request.js';
 import type { TaskTarget } from '../target-options.js';
 import { DEADLINE_HEADER, IDEMPOTENCY_HEADER } from '../task-headers.js';
-import { MOST_URL_LENGTH } from '../../../url-path.js';
+import { MOST_URL_LENGTH } from '../../../foundation/url-path.js';
 import { DEFAULT_HTTP_DEADLINE } from '../task-limits.js';
 import type { ReadOptions, ReadToken } from '../task-options.js';
 

@@ -1,11 +1,11 @@
 /** Reads calls that name a URL or a path themselves: what is called, with which body. */
 import type { HttpMethod } from '../../../engine/cloud-tasks-api.js';
 import { invalidArgument } from '../../../engine/errors.js';
-import { printable } from '../../../printable.js';
+import { printable } from '../../../foundation/printable.js';
 import { jsonText } from './json-body.js';
 import type { Identified } from './task-id.js';
-import { isHeaderValue } from '../../../header-rules.js';
-import { MOST_URL_LENGTH } from '../../../url-path.js';
+import { isHeaderValue } from '../../../foundation/header-rules.js';
+import { MOST_URL_LENGTH } from '../../../foundation/url-path.js';
 import { refuseUnknown, shown } from '../unknown-option.js';
 
 interface Content {

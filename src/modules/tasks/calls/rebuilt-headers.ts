@@ -4,7 +4,7 @@ import type { Refuse } from './argument-text.js';
 import { headerText, kindOf, plainText } from './argument-text.js';
 import type { GivenArgument } from './given-argument.js';
 import { argumentName, fittingForm } from './given-argument.js';
-import { isHeaderName } from '../../../header-rules.js';
+import { isHeaderName } from '../../../foundation/header-rules.js';
 
 /** Servers take 16 KB of headers altogether, with the token and what a queue adds. */
 const MOST_CHARACTERS = 8 * 1024;

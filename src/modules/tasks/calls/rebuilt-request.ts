@@ -1,7 +1,7 @@
 /** Rebuilds, from the arguments of a handler, the request that makes its route call it with them. */
 import type { HttpMethod } from '../../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../../engine/errors.js';
-import { printable } from '../../../printable.js';
+import { printable } from '../../../foundation/printable.js';
 import { plainText } from './argument-text.js';
 import { rebuildBody } from './body-forms.js';
 import type { GivenArgument, RouteParameter } from './given-argument.js';

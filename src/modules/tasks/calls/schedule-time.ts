@@ -1,5 +1,5 @@
 /** When a task's first attempt is to be made: a while after its create, or at an instant. */
-import { parseDuration } from '../../../duration.js';
+import { parseDuration } from '../../../foundation/duration.js';
 import { invalidArgument } from '../../../engine/errors.js';
 import type { Duration, Instant } from '../../../engine/time.js';
 import { MILLISECOND } from '../../../engine/time.js';

@@ -1,7 +1,7 @@
 /** The ids of tasks: given as a text, or made so that calls of one window or payload share one. */
 import { createHash } from 'node:crypto';
-import type { DurationText } from '../../../duration.js';
-import { parseDuration } from '../../../duration.js';
+import type { DurationText } from '../../../foundation/duration.js';
+import { parseDuration } from '../../../foundation/duration.js';
 import { invalidArgument } from '../../../engine/errors.js';
 import { TASK_ID } from '../../../engine/resource-name.js';
 import type { Duration, Instant } from '../../../engine/time.js';

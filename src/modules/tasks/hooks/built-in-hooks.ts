@@ -1,5 +1,5 @@
 /** Hooks that come with the library, for what the options can't say since it differs by task. */
-import type { DurationText } from '../../../duration.js';
+import type { DurationText } from '../../../foundation/duration.js';
 import type { TaskDraft, TaskHook } from './task-hook.js';
 
 /**

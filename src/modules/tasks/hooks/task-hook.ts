@@ -1,7 +1,7 @@
 /** What an app hangs onto its tasks: before one is created, around its handler, after its outcome. */
 import type { Type } from '@nestjs/common';
 import type { IncomingHttpHeaders } from 'node:http';
-import type { DurationText } from '../../../duration.js';
+import type { DurationText } from '../../../foundation/duration.js';
 import { invalidArgument } from '../../../engine/errors.js';
 import type { TaskContext } from '../task-context.js';
 

@@ -5,7 +5,7 @@ import type * as OpenTelemetry from '@opentelemetry/api';
 import type { ExpressApp } from '../routes/registered-routes.js';
 import { useBeforeBodyParsers } from '../routes/registered-routes.js';
 import type { TaskHook } from './task-hook.js';
-import { isHeaderName, isHeaderValue, isReserved } from '../../../header-rules.js';
+import { isHeaderName, isHeaderValue, isReserved } from '../../../foundation/header-rules.js';
 
 /** Where OpenTelemetry's API keeps what an SDK has registered: absent, there is nothing to use. */
 const REGISTERED = Symbol.for('opentelemetry.js.api.1');

@@ -1,7 +1,7 @@
 /** Reads off a handler's parameter decorators where in a request each argument travels. */
 import { PARAMTYPES_METADATA, ROUTE_ARGS_METADATA } from '@nestjs/common/constants.js';
 import { RouteParamtypes } from '@nestjs/common/enums/route-paramtypes.enum.js';
-import { isHeaderName, isReserved } from '../../../header-rules.js';
+import { isHeaderName, isReserved } from '../../../foundation/header-rules.js';
 import { taskInfo } from '../attempts/task-info.js';
 import type { ControllerClass } from './task-metadata.js';
 

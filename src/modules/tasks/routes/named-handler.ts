@@ -1,7 +1,7 @@
 /** Finds a handler by what people call it, and the arguments that a payload is for it. */
-import { nearestName } from '../../../did-you-mean.js';
+import { nearestName } from '../../../foundation/did-you-mean.js';
 import { CloudTasksError, invalidArgument } from '../../../engine/errors.js';
-import { printable } from '../../../printable.js';
+import { printable } from '../../../foundation/printable.js';
 import { kindOf } from '../calls/argument-text.js';
 import type { HandlerRoute } from '../calls/rebuilt-request.js';
 import type { HandlerMark } from './task-metadata.js';

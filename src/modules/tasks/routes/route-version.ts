@@ -3,7 +3,7 @@ import type { VersioningOptions } from '@nestjs/common';
 import { VersioningType } from '@nestjs/common';
 import { VERSION_METADATA } from '@nestjs/common/constants.js';
 import type { RegisteredRoute } from './registered-routes.js';
-import { isHeaderValue } from '../../../header-rules.js';
+import { isHeaderValue } from '../../../foundation/header-rules.js';
 import type { ControllerClass } from './task-metadata.js';
 
 /** By lower-case name. */

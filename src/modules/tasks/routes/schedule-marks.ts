@@ -1,5 +1,5 @@
 /** What `@Schedule` notes down about handlers, for start-up and for the command line to read. */
-import type { ScheduleOptions } from '../../../schedule-plan.js';
+import type { ScheduleOptions } from '../../../foundation/schedule-plan.js';
 import type { ControllerClass } from './task-metadata.js';
 
 /** Injects what carries schedules out, where `SchedulesModule` is imported. */

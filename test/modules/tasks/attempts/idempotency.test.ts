@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { Body, Headers } from '@nestjs/common';
 import { from } from 'rxjs';
 import { HOUR } from '../../../../src/engine/time.js';
-import type { Journal } from '../../../../src/journal.js';
+import type { Journal } from '../../../../src/foundation/journal.js';
 import { QueueBackend } from '../../../../src/modules/cloud-tasks/queue-backend.js';
 import { JOURNAL } from '../../../../src/modules/journal/journal-options.js';
 import { workKey } from '../../../../src/modules/tasks/attempts/outcome-records.js';
