@@ -24,4 +24,6 @@ export default {
   // What waits for an event must not fail because the machine is busy with something else.
   testTimeout: 60_000,
   workerIdleMemoryLimit: '1GB',
+  // Half of the time is waiting for processes and servers of the tests' own.
+  maxWorkers: 2,
 };
