@@ -123,9 +123,22 @@ export class KeySet {
 async function discover(issuer: string, signal: AbortSignal): Promise<string> {
   const url = `${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
   const { document } = await fetchJson(url, signal);
+  return jwksUrlOf(document, issuer);
+}
+
+/**
+ * Whoever can change the answers of a plain http server can sign tokens, so an issuer that is asked
+ * over https can't send us to one.
+ *
+ * @throws Error that says what is wrong with the issuer's discovery document
+ */
+export function jwksUrlOf(document: unknown, issuer: string): string {
   const { issuer: named, jwks_uri: found } = (document ?? {}) as Readonly<Record<string, unknown>>;
-  if (named !== issuer) throw new Error(`${url} is about another issuer`);
-  if (typeof found !== 'string') throw new Error(`${url} names no jwks_uri`);
+  if (named !== issuer) throw new Error(`the document of ${issuer} is about another issuer`);
+  if (typeof found !== 'string') throw new Error(`the document of ${issuer} names no jwks_uri`);
+  if (issuer.startsWith('https:') && !/^https:/i.test(found)) {
+    throw new Error(`the document of ${issuer} names a jwks_uri that isn't https`);
+  }
   return found;
 }
 

@@ -4,7 +4,7 @@ import { Logger } from '@nestjs/common';
 import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../src/engine/ports.js';
 import { HOUR, MINUTE, SECOND } from '../../../src/engine/time.js';
-import { KeySet } from '../../../src/modules/auth/key-set.js';
+import { jwksUrlOf, KeySet } from '../../../src/modules/auth/key-set.js';
 import { TestIssuer } from '../../support/test-issuer.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
 
@@ -177,4 +177,25 @@ test('keys that are for something else are left out', async () => {
   for (const id of ['encrypts', 'other-algorithm', 'elliptic', '7', 'broken']) {
     expect(await find(id)).toBe(401);
   }
+});
+
+describe('a discovery document', () => {
+  const issuer = 'https://issuer.example';
+  const named = (jwks: unknown) => ({ issuer, jwks_uri: jwks });
+
+  test('says where the keys are', () => {
+    expect(jwksUrlOf(named('https://keys.example/jwks'), issuer)).toBe('https://keys.example/jwks');
+    const local = 'http://127.0.0.1:8123';
+    expect(jwksUrlOf({ issuer: local, jwks_uri: `${local}/jwks` }, local)).toBe(`${local}/jwks`);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['of an https issuer with keys over http', named('http://keys.example/jwks'), /isn't https/],
+    ['of an https issuer with keys elsewhere', named('data:application/json,{}'), /isn't https/],
+    ['without an address of keys', named(7), /names no jwks_uri/],
+    ['of another issuer', { issuer: 'https://evil.example' }, /another issuer/],
+    ['that is nothing', null, /another issuer/],
+  ])('%s is refused', (_, document, problem) => {
+    expect(() => jwksUrlOf(document, issuer)).toThrow(problem);
+  });
 });
