@@ -22,7 +22,12 @@ export interface DirectRelay {
   close(): Promise<void>;
 }
 
-export async function directRelay(calls: number, flags: readonly string[]): Promise<DirectRelay> {
+/** @param store where the relay keeps its records */
+export async function directRelay(
+  calls: number,
+  flags: readonly string[],
+  store = 'memory:',
+): Promise<DirectRelay> {
   const issuer = await TestIssuer.start();
   const count = Math.ceil(calls / PER_TARGET);
   const targets = await Promise.all(Array.from({ length: count }, () => SilentTarget.start()));
@@ -36,7 +41,7 @@ export async function directRelay(calls: number, flags: readonly string[]): Prom
         project: 'local',
         serviceUrl: AUDIENCE,
         serviceAccount: ACCOUNT,
-        store: 'memory:',
+        store,
         auth: { mode: 'oidc', issuer: issuer.url, audience: AUDIENCE, accounts: [ACCOUNT] },
       },
       relay: {

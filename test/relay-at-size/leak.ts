@@ -1,4 +1,7 @@
 /** 100,000 short calls: neither memory nor open files grow. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { directRelay } from './direct-relay.js';
 import { pause } from './real-time.js';
 import { Pool } from 'undici';
@@ -8,7 +11,10 @@ const AT_ONCE = 50;
 const MOST_GROWTH = 5 * 2 ** 20;
 
 export async function run(count: number): Promise<string> {
-  const direct = await directRelay(1, ['--expose-gc']);
+  // What became of each call is kept for days: on disk, as it is wherever memory counts.
+  const folder = mkdtempSync(join(tmpdir(), 'relay-leak-'));
+  const store = `sqlite:${join(folder, 'journal.sqlite')}`;
+  const direct = await directRelay(1, ['--expose-gc'], store);
   const [target] = direct.targets;
   target?.answerAtOnce();
   const headers = direct.callers.headers();
@@ -45,5 +51,6 @@ export async function run(count: number): Promise<string> {
     return `${count} calls; heap ${(growth / 2 ** 20).toFixed(2)} MB more at the end than at a fifth, files ${early.files} and ${late.files}`;
   } finally {
     await direct.close();
+    rmSync(folder, { recursive: true });
   }
 }
