@@ -47,9 +47,9 @@ const LISTS: Readonly<Record<string, List>> = {
   },
   outbound: {
     load: () => import('./outbound.js'),
-    nearest: { 'src/foundation/header-rules.ts': 'test/header-rules' },
+    nearest: { 'src/foundation/header-rules.ts': 'test/foundation/header-rules' },
     tests: [
-      ['test/outbound/', 'test/header-rules', 'test/modules/outbound'],
+      ['test/outbound/', 'test/foundation/header-rules', 'test/modules/outbound'],
       ['test/abuse/cases-'],
     ],
   },
