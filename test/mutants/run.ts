@@ -50,7 +50,7 @@ const LISTS: Readonly<Record<string, List>> = {
     nearest: { 'src/foundation/header-rules.ts': 'test/foundation/header-rules' },
     tests: [
       ['test/outbound/', 'test/foundation/header-rules', 'test/modules/outbound'],
-      ['test/abuse/cases-'],
+      ['test/abuse/cases-e'],
     ],
   },
 };
