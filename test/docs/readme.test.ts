@@ -76,8 +76,9 @@ describe('the first minute', () => {
   });
 
   test('every line of the log is shown as it is', async () => {
-    const [listening = '', ...others] = lines;
+    const [created = '', listening = '', ...others] = lines;
     expect(others).toHaveLength(3);
+    await logged(created);
     const [, message = ''] = /\[App\] (.*)$/.exec(listening) ?? [];
     const said = JSON.parse(await app.stdout.line('Listening')) as { message: string };
     expect(said.message.replace(dataDir, './.data').replace(/:\d+/g, ':0')).toBe(
