@@ -14,6 +14,7 @@ const LONGEST_WAIT: Duration = MINUTE;
 export class SystemClock implements Clock {
   /** What `performance.now()` lacks to be the wall clock. */
   private offset: Duration = 0;
+  private readonly wall = (): Instant => this.now();
 
   /**
    * `Date.now()` says which millisecond it is, so this follows the wall clock through every change
@@ -29,34 +30,54 @@ export class SystemClock implements Clock {
   }
 
   at(instant: Instant, callback: () => void): Timer {
-    return timer(() => instant - this.now(), callback);
+    return new ReachingTimer(this.wall, instant, callback);
   }
 
   after(duration: Duration, callback: () => void): Timer {
-    const end = performance.now() + duration / MILLISECOND;
-    return timer(() => (end - performance.now()) * MILLISECOND, callback);
+    return new ReachingTimer(steady, steady() + duration, callback);
   }
 }
 
-/** Calls once nothing is left. */
-function timer(timeLeft: () => Duration, callback: () => void): Timer {
-  let cancel: () => void;
-  const wait = (left: Duration) => {
+function steady(): Duration {
+  return performance.now() * MILLISECOND;
+}
+
+/** Calls once `now` has come to `end`. Thousands are set at once, so it is one object without closures. */
+class ReachingTimer implements Timer {
+  private timeout: NodeJS.Timeout | undefined;
+  private turn: NodeJS.Immediate | undefined;
+
+  constructor(
+    private readonly now: () => number,
+    private readonly end: number,
+    private readonly callback: () => void,
+  ) {
+    this.wait(end - now());
+  }
+
+  cancel(): void {
+    clearTimeout(this.timeout);
+    clearImmediate(this.turn);
+  }
+
+  look(): void {
+    const left = this.end - this.now();
+    if (left > 0) this.wait(left);
+    else this.callback();
+  }
+
+  private wait(left: Duration): void {
     if (left > 0) {
       // Rounded up, and looked at again: a timer never calls before its instant.
-      const timer = setTimeout(fire, Math.ceil(Math.min(left, LONGEST_WAIT) / MILLISECOND));
-      cancel = () => clearTimeout(timer);
+      const milliseconds = Math.ceil(Math.min(left, LONGEST_WAIT) / MILLISECOND);
+      this.timeout = setTimeout(look, milliseconds, this);
     } else {
       // The next turn of the event loop, where a timer would take a millisecond.
-      const turn = setImmediate(callback);
-      cancel = () => clearImmediate(turn);
+      this.turn = setImmediate(this.callback);
     }
-  };
-  const fire = () => {
-    const left = timeLeft();
-    if (left > 0) wait(left);
-    else callback();
-  };
-  wait(timeLeft());
-  return { cancel: () => cancel() };
+  }
+}
+
+function look(timer: ReachingTimer): void {
+  timer.look();
 }
