@@ -15,9 +15,7 @@ import { CloudTasksError } from '../../engine/errors.js';
 import { TaskGuard } from '../auth/task-guard.js';
 import { deliverable } from './attempts/delivery.js';
 import { FailureWitness } from './attempts/failure-witness.js';
-import { HandlerInterceptor } from './attempts/handler-interceptor.js';
-import { HookInterceptor } from './hooks/hook-interceptor.js';
-import { OutcomeInterceptor } from './attempts/outcome-interceptor.js';
+import { TaskInterceptor } from './attempts/task-interceptor.js';
 import { PlainRouteInterceptor } from './attempts/plain-route-interceptor.js';
 import type { ControllerClass } from './routes/task-metadata.js';
 import { markController, markHandler } from './routes/task-metadata.js';
@@ -77,7 +75,7 @@ export function Task(path: string, { aliases, ...options }: HandlerOptions = {})
       Post(readPaths(where, path, aliases)),
       UseGuards(TaskGuard),
       UseFilters(new FailureWitness()),
-      UseInterceptors(OutcomeInterceptor, HookInterceptor, HandlerInterceptor),
+      UseInterceptors(TaskInterceptor),
     ];
     applyDecorators(...route)(target, name, descriptor);
   };

@@ -1,13 +1,11 @@
 /** Puts the run of a handler between the guard and the pipes. */
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
-import { Injectable } from '@nestjs/common';
 import type { IncomingMessage } from 'node:http';
 import type { Observable } from 'rxjs';
 import { from, lastValueFrom } from 'rxjs';
 import { verifiedRequest } from '../../auth/task-guard.js';
-import { HandlerRuns } from './handler-runs.js';
+import type { HandlerRuns } from './handler-runs.js';
 
-@Injectable()
 export class HandlerInterceptor implements NestInterceptor {
   constructor(private readonly runs: HandlerRuns) {}
 

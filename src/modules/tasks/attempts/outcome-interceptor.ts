@@ -1,15 +1,14 @@
 /** Notes of each attempt how its handler and its pipes came out, before others make something of it. */
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
-import { Injectable } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Observable } from 'rxjs';
 import { NEVER, tap } from 'rxjs';
 import { verifiedRequest } from '../../auth/task-guard.js';
-import { AttemptOutcomes, runningAttempt } from './attempt-outcomes.js';
-import { HandlerRoutes } from '../routes/handler-routes.js';
+import type { AttemptOutcomes } from './attempt-outcomes.js';
+import { runningAttempt } from './attempt-outcomes.js';
+import type { HandlerRoutes } from '../routes/handler-routes.js';
 import { handlerMark } from '../routes/task-metadata.js';
 
-@Injectable()
 export class OutcomeInterceptor implements NestInterceptor {
   constructor(
     private readonly routes: HandlerRoutes,

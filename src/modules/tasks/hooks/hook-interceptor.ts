@@ -1,17 +1,16 @@
 /** Runs the hooks of a handler around it, of verified deliveries alone. */
 import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/common';
-import { Injectable, InternalServerErrorException } from '@nestjs/common';
+import { InternalServerErrorException } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Observable } from 'rxjs';
 import { from, lastValueFrom } from 'rxjs';
 import { verifiedRequest } from '../../auth/task-guard.js';
 import { isKeptApart, isRestored } from '../../payloads/payloads.js';
 import { taskContextOf } from '../attempts/attempt-context.js';
-import { HandlerRoutes } from '../routes/handler-routes.js';
-import { HookRunner } from './hook-runner.js';
+import type { HandlerRoutes } from '../routes/handler-routes.js';
+import type { HookRunner } from './hook-runner.js';
 import { handlerMark } from '../routes/task-metadata.js';
 
-@Injectable()
 export class HookInterceptor implements NestInterceptor {
   constructor(
     private readonly routes: HandlerRoutes,
