@@ -3,7 +3,7 @@ import type { EndedRelay } from './relay-records.js';
 import type { OnCallerGone } from './relay-call.js';
 
 /** Why a call was ended from outside. */
-export type FlightEnd = 'caller-gone' | 'cancelled' | 'shutdown';
+export type FlightEnd = 'caller-gone' | 'cancelled' | 'shutdown' | 'taken-over';
 
 export class Flight {
   private readonly controller = new AbortController();
