@@ -3,7 +3,6 @@ import type { CallHandler, ExecutionContext, NestInterceptor } from '@nestjs/com
 import { Injectable } from '@nestjs/common';
 import type { Observable } from 'rxjs';
 import { defer } from 'rxjs';
-import { HookInterceptor } from '../hooks/hook-interceptor.js';
 import { HookRunner } from '../hooks/hook-runner.js';
 import { HandlerRoutes } from '../routes/handler-routes.js';
 import { AttemptOutcomes } from './attempt-outcomes.js';
@@ -15,7 +14,6 @@ import { OutcomeInterceptor } from './outcome-interceptor.js';
 @Injectable()
 export class TaskInterceptor implements NestInterceptor {
   private readonly outcome: OutcomeInterceptor;
-  private readonly hooks: HookInterceptor;
   private readonly handler: HandlerInterceptor;
 
   constructor(
@@ -25,13 +23,11 @@ export class TaskInterceptor implements NestInterceptor {
     runs: HandlerRuns,
   ) {
     this.outcome = new OutcomeInterceptor(routes, outcomes);
-    this.hooks = new HookInterceptor(routes, hooks);
-    this.handler = new HandlerInterceptor(runs);
+    this.handler = new HandlerInterceptor(routes, hooks, runs);
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const handler = { handle: () => defer(() => this.handler.intercept(context, next)) };
-    const hooks = { handle: () => defer(() => this.hooks.intercept(context, handler)) };
-    return this.outcome.intercept(context, hooks);
+    return this.outcome.intercept(context, handler);
   }
 }
