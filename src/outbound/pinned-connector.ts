@@ -68,7 +68,7 @@ async function permittedAddresses(
 ): Promise<readonly string[]> {
   const staysHere = loopback && isLoopback(hostname);
   const addresses = await addressesOf(hostname, resolve, staysHere);
-  const mine = ownAddresses();
+  const mine = staysHere ? [] : ownAddresses();
   const isAllowed = (address: string) =>
     staysHere
       ? isLoopbackAddress(address)

@@ -30,6 +30,8 @@ export function AllowServiceAccounts(
 
 /** @returns undefined where none are named */
 export function accountsAllowedBy(context: ExecutionContext): readonly string[] | undefined {
+  // In most apps no handler does, and each task would pay for the look.
+  if (named.size === 0) return undefined;
   const read = (target: object) =>
     Reflect.getMetadata(ACCOUNTS, target) as readonly string[] | undefined;
   return read(context.getHandler()) ?? read(context.getClass());

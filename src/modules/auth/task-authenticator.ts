@@ -34,16 +34,19 @@ export interface VerifiedRequest {
   readonly clock: Clock;
 }
 
+/** On the request itself: a map of all requests costs each of them more than its check does. */
+const DECIDED = Symbol('decided');
+
 /** Express keeps the path that was asked for here, also under a mounted router, and the answer. */
 export type TaskRequest = IncomingMessage & {
   readonly originalUrl?: string;
   readonly res?: ServerResponse | undefined;
+  [DECIDED]?: Promise<VerifiedRequest> | undefined;
 };
 
 @Injectable()
 export class TaskAuthenticator {
   private readonly logger = new Logger('Tasks');
-  private readonly decided = new WeakMap<TaskRequest, Promise<VerifiedRequest>>();
   private readonly issuers: readonly string[];
   private readonly keys: KeySet;
   private readonly secret: string | undefined;
@@ -99,12 +102,7 @@ export class TaskAuthenticator {
    * @throws Refusal
    */
   verify(request: TaskRequest): Promise<VerifiedRequest> {
-    let decision = this.decided.get(request);
-    if (!decision) {
-      decision = this.decide(request);
-      this.decided.set(request, decision);
-    }
-    return decision;
+    return (request[DECIDED] ??= this.decide(request));
   }
 
   private async decide(request: TaskRequest): Promise<VerifiedRequest> {
@@ -112,7 +110,7 @@ export class TaskAuthenticator {
     try {
       const proven = await this.proveOrigin(request);
       this.checkQueue(request, proven.headers);
-      await this.checkEnvelope(request, proven.headers);
+      if (this.envelope) await this.checkEnvelope(request, proven.headers, this.envelope);
       return { ...proven, arrivedAt, clock: this.clock };
     } catch (error) {
       this.tellRefusal(request, error);
@@ -135,7 +133,7 @@ export class TaskAuthenticator {
         checkCronHeader(request);
         return;
       }
-      await this.checkProbe(request);
+      if (this.options.mode === 'cloud-run-iam') await this.checkProbe(request);
       this.verifier ??= await this.makeVerifier();
       const { email } = await this.verifier.verify(this.authorization(request));
       if (!this.accounts.includes(email)) {
@@ -190,14 +188,13 @@ export class TaskAuthenticator {
       checkSignature(request, signatures, this.secret);
       return { headers: 'x-appengine' };
     }
-    await this.checkProbe(request);
+    if (this.options.mode === 'cloud-run-iam') await this.checkProbe(request);
     this.verifier ??= await this.makeVerifier();
     const { email } = await this.verifier.verify(this.authorization(request));
     return { headers: 'x-cloudtasks', account: email };
   }
 
   private async checkProbe({ headersDistinct }: TaskRequest): Promise<void> {
-    if (this.options.mode !== 'cloud-run-iam') return;
     if (headersDistinct[PROBE_HEADER]) throw unauthenticated('a probe, which has got through');
     const problem = this.probe ? await this.probe.problem() : 'no handler is known';
     if (problem !== undefined) throw new Refusal('UNAVAILABLE', problem);
@@ -222,9 +219,8 @@ export class TaskAuthenticator {
   private async checkEnvelope(
     request: TaskRequest,
     headers: VerifiedRequest['headers'],
+    envelope: Envelope,
   ): Promise<void> {
-    const { envelope } = this;
-    if (!envelope) return;
     const asked = request.originalUrl ?? request.url ?? '';
     // What stands before the app takes the path of its address off.
     const isHttp = headers === 'x-cloudtasks';
