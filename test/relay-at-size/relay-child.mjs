@@ -5,8 +5,11 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { Relay, RelayModule, TasksModule } from '../../dist/index.js';
 
+// By its address, since it is there only once it is built.
+const { Relay, RelayModule, TasksModule } = await import(
+  new URL('../../dist/index.js', import.meta.url).href
+);
 const { tasks, relay, port = 0 } = JSON.parse(process.env.RELAY_PROCESS);
 
 class AppModule {}
