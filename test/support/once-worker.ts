@@ -8,7 +8,7 @@
 import 'reflect-metadata';
 import { Body, Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
-import { openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, writeSync } from 'node:fs';
 import { TaskContext } from '../../src/modules/tasks/task-context.js';
 import { Task, TaskController, TaskInfo } from '../../src/modules/tasks/task-decorators.js';
 import { TasksModule } from '../../src/modules/tasks/tasks.module.js';
@@ -18,14 +18,28 @@ const happened = openSync(file, 'a');
 /** One write of one line: whole, whoever else writes, and whatever ends this process. */
 const say = (line: string) => writeSync(happened, `${line}\n`);
 
+/** Also after this process was killed and started again. */
+function isFirst(work: number): boolean {
+  try {
+    closeSync(openSync(`${file}-${work}`, 'wx'));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 @TaskController('once')
 class Once {
   @Task('effect', { idempotency: { lease: '1s' } })
   async effect(
-    @Body() { work, turns }: { work: number; turns: number },
+    @Body() { work, turns, hold }: { work: number; turns: number; hold: boolean },
     @TaskInfo() { fence }: TaskContext,
   ): Promise<void> {
+    // Before it is said, after which the kill may come at any time.
+    const isHeld = hold && isFirst(work);
     say(`began ${work} ${String(fence)}`);
+    // Until the kill; whoever takes over goes on.
+    if (isHeld) await new Promise(() => undefined);
     // Others get their turn, or the kill its chance.
     for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate);
     say(`effect ${work} ${String(fence)}`);
