@@ -9,6 +9,8 @@ import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { GivenUp } from '../dead-letters/handler-failures.js';
 import { lineageOf } from '../dead-letters/lineage.js';
 import { attemptDeadline, sourceOf } from '../tasks/attempts/attempt-context.js';
+import type { Work } from '../tasks/attempts/returned-work.js';
+import { ReturnsWork } from '../tasks/attempts/returned-work.js';
 import { traceHeaders } from '../tasks/hooks/trace-context.js';
 import { HandlerRoutes } from '../tasks/routes/handler-routes.js';
 import { Task, TaskController, TaskInfo } from '../tasks/task-decorators.js';
@@ -17,7 +19,9 @@ import { DEFAULT_TIMEOUT } from './relay.js';
 import { DEADLINE_ROOM } from './relay-budget.js';
 import type { RelayCall } from './relay-call.js';
 import { RelaySettings } from './relay-options.js';
+import type { EndedRelay } from './relay-records.js';
 import { idOfKey, idOfLineage } from './relay-records.js';
+import type { RelayRun } from './relay-runs.js';
 import { RelayRuns } from './relay-runs.js';
 import type { RelayTask } from './relay-task.js';
 import { readRelayTask } from './relay-task.js';
@@ -44,7 +48,8 @@ export class RelayController {
 
   /** When a call is given up is for the relay to say: an attempt that found no room was none. */
   @Task('', { maxAttempts: -1 })
-  async relay(@Body() _body: unknown, @TaskInfo() task: TaskContext): Promise<RelayAnswer> {
+  @ReturnsWork()
+  async relay(@Body() _body: unknown, @TaskInfo() task: TaskContext): Promise<Work> {
     const source = sourceOf(task);
     if (!source) throw new Error('The relay runs for tasks only.');
     const { request, verified } = source;
@@ -52,21 +57,17 @@ export class RelayController {
     this.checkCallback(call);
     const id = about.id ?? this.idOf(call, about, task);
     const spent = this.clock.now() - verified.arrivedAt;
-    const ended = await this.runs.run(
-      {
-        id,
-        redrive: lineageOf(request, verified).redrive,
-        call,
-        budget: Math.min(this.timeoutOf(call), attemptDeadline(request) - DEADLINE_ROOM - spent),
-        onCallerGone: call.onCallerGone ?? byDefault(call),
-        maxAttempts: about.maxAttempts ?? this.routes.defaultMaxAttempts,
-        trace: await traceHeaders(Object.keys(call.headers)),
-        fullStatus: verified.headers === 'x-appengine' ? 429 : 503,
-      },
-      task.signal,
-    );
-    const { state, attempts, answer } = ended;
-    return { id, state, attempts, ...(answer ? { status: answer.status } : {}) };
+    const run: RelayRun = {
+      id,
+      redrive: lineageOf(request, verified).redrive,
+      call,
+      budget: Math.min(this.timeoutOf(call), attemptDeadline(request) - DEADLINE_ROOM - spent),
+      onCallerGone: call.onCallerGone ?? byDefault(call),
+      maxAttempts: about.maxAttempts ?? this.routes.defaultMaxAttempts,
+      trace: await traceHeaders(Object.keys(call.headers)),
+      fullStatus: verified.headers === 'x-appengine' ? 429 : 503,
+    };
+    return () => this.runs.run(run, task.signal).then((ended) => answerOf(id, ended));
   }
 
   /** Of a task that was made without us: an unsigned callback is nobody's. */
@@ -96,6 +97,10 @@ export class RelayController {
       return SECOND;
     }
   }
+}
+
+function answerOf(id: string, { state, attempts, answer }: EndedRelay): RelayAnswer {
+  return { id, state, attempts, ...(answer ? { status: answer.status } : {}) };
 }
 
 function readTask(request: IncomingMessage & { readonly rawBody?: Buffer }): RelayTask {

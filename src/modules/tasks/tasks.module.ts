@@ -25,6 +25,7 @@ import { HandlerCalls } from './routes/handler-call.js';
 import { HookOutcomes } from './hooks/hook-outcomes.js';
 import { HookRunner } from './hooks/hook-runner.js';
 import { HandlerRoutes } from './routes/handler-routes.js';
+import { HandlerDelivery } from './attempts/handler-delivery.js';
 import { HandlerRuns } from './attempts/handler-runs.js';
 import { OutcomeRecorder } from './attempts/outcome-recorder.js';
 import { TaskStatuses } from './attempts/task-statuses.js';
@@ -65,6 +66,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
   imports: [DiscoveryModule],
   providers: [
     HandlerRoutes,
+    HandlerDelivery,
     HandlerRuns,
     OutcomeRecorder,
     TaskStatuses,
@@ -85,7 +87,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
     HandlerRoutes,
     HookRunner,
     AttemptOutcomes,
-    HandlerRuns,
+    HandlerDelivery,
     OutcomeRecorder,
     TaskStatuses,
     HandlerTarget,

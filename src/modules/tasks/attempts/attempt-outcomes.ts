@@ -1,5 +1,5 @@
 /** Decides what becomes of each attempt, does it, and only then lets the queue have its answer. */
-import { Inject, Injectable, Logger } from '@nestjs/common';
+import { HttpException, Inject, Injectable, Logger } from '@nestjs/common';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { isDeadLetterQueue } from '../../../foundation/dead-letter-queue.js';
 import type { Clock } from '../../../engine/ports.js';
@@ -125,6 +125,26 @@ export class RunningAttempt {
   failed(error: unknown, stage: Failure['stage'] = this.isLetIn ? 'route' : 'guard'): void {
     // What says what is to become of the task isn't replaced by what was made of it on its way.
     if (!saysMore(this.failure?.error)) this.failure = legible({ error, stage });
+  }
+
+  /** What Nest answers is dropped: the queue's answer is what `work` comes to. */
+  answerLater(work: Promise<object>): void {
+    this.answer.hold();
+    work.then(
+      (value) => this.ended(value),
+      (error: unknown) => {
+        // As Nest logs what nobody has foreseen.
+        if (!(error instanceof HttpException) && !saysMore(error)) this.logger.error(error);
+        this.failed(error);
+        void this.settle({ error, stage: 'route', ...this.failure });
+      },
+    );
+  }
+
+  private async ended(value: object): Promise<void> {
+    if (this.isSettled) return;
+    await this.succeeded();
+    this.answer.send(200, value);
   }
 
   /** No handler has its path. */

@@ -49,6 +49,11 @@ export class HeldAnswer {
     }) as ServerResponse['end'];
   }
 
+  /** From now on whatever is written is dropped. */
+  hold(): void {
+    if (this.state === 'open') this.state = 'held';
+  }
+
   /** Sends this in place of whatever was or will be written. */
   send(status: number, body: object, retryAfter?: Duration): void {
     const { response } = this;
