@@ -1,17 +1,5 @@
 /** The job that delivers one signed webhook, and the endpoint that enqueues it. */
-import {
-  All,
-  Body,
-  Controller,
-  HttpCode,
-  Inject,
-  Logger,
-  Post,
-  Req,
-  Res,
-  UseGuards,
-} from '@nestjs/common';
-import type { Request, Response } from 'express';
+import { Body, Controller, Inject, Logger } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { AppRecords } from '../../foundation/app-records.js';
 import { CloudTasksError } from '../../engine/errors.js';
@@ -28,16 +16,14 @@ import { GivenUp, RetryLater } from '../dead-letters/handler-failures.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';
 import { JOURNAL } from '../journal/journal-options.js';
 import { readHeaders } from '../producer/caller-headers.js';
-import type { EnqueuedTask } from '../producer/enqueued-task.js';
 import type { Fields } from '../producer/fields.js';
 import { unexpected } from '../producer/fields.js';
 import { HandlerRequests } from '../producer/handler-requests.js';
-import { refuseMethod } from '../producer/post-only.js';
-import { ProducerGuard } from '../producer/producer-guard.js';
 import { readPayload } from '../producer/task-fields.js';
 import { Task, TaskController, TaskInfo } from '../tasks/task-decorators.js';
 import { TaskContext } from '../tasks/task-context.js';
 import { JobBody } from './job-body.js';
+import { JobEndpoint } from './job-endpoint.js';
 import type { JobsOptions } from './jobs-options.js';
 import { JOBS_OPTIONS, JOBS_RECORDS } from './jobs-options.js';
 
@@ -142,32 +128,21 @@ export class ProcessWebhookTasks {
 }
 
 @Controller('webhooks')
-@UseGuards(ProducerGuard)
-export class WebhooksController {
+export class WebhooksController extends JobEndpoint {
+  protected readonly job = {
+    path: '/tasks/process-webhook',
+    fields: FIELDS,
+    check: (fields: Fields) => this.check(readWebhook(fields)),
+    // The payload goes out byte for byte as it came in.
+    contentType: 'application/octet-stream',
+    external: true,
+  };
+
   constructor(
-    private readonly requests: HandlerRequests,
+    requests: HandlerRequests,
     private readonly policy: OutboundPolicy,
-  ) {}
-
-  @Post()
-  @HttpCode(202)
-  enqueue(@Req() request: Request): Promise<EnqueuedTask> {
-    return this.requests.enqueue(request, {
-      path: '/tasks/process-webhook',
-      fields: FIELDS,
-      body: (fields) => {
-        this.check(readWebhook(fields));
-        return fields.only(FIELDS);
-      },
-      // The payload goes out byte for byte as it came in.
-      contentType: 'application/octet-stream',
-      external: true,
-    });
-  }
-
-  @All()
-  refuse(@Req() request: Request, @Res({ passthrough: true }) response: Response): never {
-    return refuseMethod(request, response);
+  ) {
+    super(requests);
   }
 
   /** What the outbound rules refuse is refused now, not when it would be sent. */

@@ -1,17 +1,5 @@
 /** The job that sends one mail, once, and the endpoint that enqueues it. */
-import {
-  All,
-  Body,
-  Controller,
-  HttpCode,
-  Inject,
-  Logger,
-  Post,
-  Req,
-  Res,
-  UseGuards,
-} from '@nestjs/common';
-import type { Request, Response } from 'express';
+import { Body, Controller, Inject, Logger } from '@nestjs/common';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
@@ -20,15 +8,12 @@ import { MailError } from '../../foundation/mail.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { PermanentFailure } from '../dead-letters/handler-failures.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';
-import type { EnqueuedTask } from '../producer/enqueued-task.js';
-import { HandlerRequests } from '../producer/handler-requests.js';
-import { refuseMethod } from '../producer/post-only.js';
-import { ProducerGuard } from '../producer/producer-guard.js';
 import { Task, TaskController, TaskInfo } from '../tasks/task-decorators.js';
 import { TaskContext } from '../tasks/task-context.js';
 import type { Email } from './email.js';
 import { EMAIL_FIELDS, readEmail } from './email.js';
 import { JobBody } from './job-body.js';
+import { JobEndpoint } from './job-endpoint.js';
 import type { JobsOptions } from './jobs-options.js';
 import { JOBS_OPTIONS } from './jobs-options.js';
 import type { JobsMail } from './jobs-mail.js';
@@ -88,25 +73,10 @@ export class SendEmailTasks {
 }
 
 @Controller('emails')
-@UseGuards(ProducerGuard)
-export class EmailsController {
-  constructor(private readonly requests: HandlerRequests) {}
-
-  @Post()
-  @HttpCode(202)
-  enqueue(@Req() request: Request): Promise<EnqueuedTask> {
-    return this.requests.enqueue(request, {
-      path: '/tasks/send-email',
-      fields: EMAIL_FIELDS,
-      body: (fields) => {
-        readEmail(fields);
-        return fields.only(EMAIL_FIELDS);
-      },
-    });
-  }
-
-  @All()
-  refuse(@Req() request: Request, @Res({ passthrough: true }) response: Response): never {
-    return refuseMethod(request, response);
-  }
+export class EmailsController extends JobEndpoint {
+  protected readonly job = {
+    path: '/tasks/send-email',
+    fields: EMAIL_FIELDS,
+    check: readEmail,
+  };
 }

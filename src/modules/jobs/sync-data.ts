@@ -1,32 +1,17 @@
 /** The job that brings one entity of the source up to date, and the endpoint that enqueues it. */
-import {
-  All,
-  Body,
-  Controller,
-  HttpCode,
-  Inject,
-  Logger,
-  Post,
-  Req,
-  Res,
-  UseGuards,
-} from '@nestjs/common';
-import type { Request, Response } from 'express';
+import { Body, Controller, Inject, Logger } from '@nestjs/common';
 import type { AppRecords } from '../../foundation/app-records.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
 import { printable } from '../../foundation/printable.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
-import type { EnqueuedTask } from '../producer/enqueued-task.js';
 import type { Fields } from '../producer/fields.js';
 import { unexpected } from '../producer/fields.js';
-import { HandlerRequests } from '../producer/handler-requests.js';
 import { describeJson } from '../producer/json-object.js';
-import { refuseMethod } from '../producer/post-only.js';
-import { ProducerGuard } from '../producer/producer-guard.js';
 import { Task, TaskController, TaskInfo } from '../tasks/task-decorators.js';
 import { TaskContext } from '../tasks/task-context.js';
 import { JobBody } from './job-body.js';
+import { JobEndpoint } from './job-endpoint.js';
 import { JOBS_RECORDS, SYNC_SOURCE } from './jobs-options.js';
 import type { SyncSource } from './sync-source.js';
 
@@ -81,27 +66,8 @@ export class SyncDataTasks {
 }
 
 @Controller('syncs')
-@UseGuards(ProducerGuard)
-export class SyncsController {
-  constructor(private readonly requests: HandlerRequests) {}
-
-  @Post()
-  @HttpCode(202)
-  enqueue(@Req() request: Request): Promise<EnqueuedTask> {
-    return this.requests.enqueue(request, {
-      path: '/tasks/sync-data',
-      fields: FIELDS,
-      body: (fields) => {
-        readEntityId(fields);
-        return fields.only(FIELDS);
-      },
-    });
-  }
-
-  @All()
-  refuse(@Req() request: Request, @Res({ passthrough: true }) response: Response): never {
-    return refuseMethod(request, response);
-  }
+export class SyncsController extends JobEndpoint {
+  protected readonly job = { path: '/tasks/sync-data', fields: FIELDS, check: readEntityId };
 }
 
 /** Also a whole number, as many sources have them. */

@@ -26,14 +26,10 @@ import { OPTION_FIELDS, readOptionFields } from './task-fields.js';
 export interface HandlerRequest {
   /** The handler's path: `/tasks/send-email`. */
   readonly path: string;
-  /** The fields that the endpoint takes, besides `options`. */
+  /** The fields that the endpoint takes, besides `options`: the handler is sent them as they came. */
   readonly fields: readonly string[];
-  /**
-   * Checks them, and gives the JSON text that the handler is sent.
-   *
-   * @throws CloudTasksError INVALID_ARGUMENT naming the field
-   */
-  readonly body: (fields: Fields) => string;
+  /** @throws CloudTasksError naming the field that isn't right */
+  readonly check: (fields: Fields) => unknown;
   /**
    * Default `application/json`. As `application/octet-stream` the handler gets the bytes as they
    * are, where numbers and repeated names must stay what they were.
@@ -74,7 +70,8 @@ export class HandlerRequests {
     const asked = { caller: callerName(request), content: `${request.path}\n${text}` };
     return this.keys.answer(request, asked, async (ownId) => {
       const fields = new Fields(text, [...wanted.fields, 'options']);
-      const body = wanted.body(fields);
+      wanted.check(fields);
+      const body = fields.only(wanted.fields);
       return inOptions(wanted.fields, () => this.create(request, wanted, { body, fields, ownId }));
     });
   }
