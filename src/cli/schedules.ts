@@ -5,6 +5,7 @@ import { MILLISECOND } from '../engine/time.js';
 import { Calendar } from '../host/cron.js';
 import type { ScheduleChange, SchedulesPlan } from '../host/schedule-changes.js';
 import { applyScheduleChange, scheduleChanges } from '../host/schedule-changes.js';
+import { ACCOUNT_ADDRESS } from '../foundation/account-address.js';
 import { printable } from '../foundation/printable.js';
 import type { WantedSchedule } from '../foundation/schedule-plan.js';
 import { httpAddress, matching } from './arguments.js';
@@ -76,7 +77,7 @@ function schedulesOptions(command: Command): Command {
           .env('SERVICE_ACCOUNT')
           .argParser(
             matching(
-              /^[^\s@]+@[^\s@]+$/,
+              ACCOUNT_ADDRESS,
               "an address such as 'tasks@my-project.iam.gserviceaccount.com'",
             ),
           )

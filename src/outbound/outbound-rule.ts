@@ -1,6 +1,7 @@
 /** One rule of the outbound policy: an origin that may be called, and how. */
 import type { Duration } from '../engine/time.js';
 import { DAY, SECOND } from '../engine/time.js';
+import { ACCOUNT_ADDRESS } from '../foundation/account-address.js';
 import { isHeaderName } from '../foundation/header-rules.js';
 import { isLoopback } from '../foundation/loopback.js';
 import { hasOneOwner, isPublicName } from '../foundation/public-hosts.js';
@@ -44,7 +45,6 @@ export interface RuleProblem {
   readonly expected: string;
 }
 
-const ACCOUNT = /^[\x21-\x3f\x41-\x7e]+@[\x21-\x3f\x41-\x7e]+$/;
 /** What a receiver takes as a proof, or for one hop only, can't be allowed by any rule. */
 const CAN_BE_ALLOWED = /^(?:cookie|x-goog-.+)$/i;
 
@@ -75,7 +75,7 @@ export function ruleProblem(
   if (audience !== undefined && isWildcard(rule)) {
     return { field: 'audience', expected: 'none with a wildcard: a token is for one origin' };
   }
-  if (serviceAccount !== undefined && !ACCOUNT.test(serviceAccount)) {
+  if (serviceAccount !== undefined && !ACCOUNT_ADDRESS.test(serviceAccount)) {
     return {
       field: 'serviceAccount',
       expected: "an address such as 'calls@my-project.iam.gserviceaccount.com'",

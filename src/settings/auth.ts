@@ -1,5 +1,6 @@
 /** Reads the settings that say what the guard of the handlers accepts. */
 import type { Environment } from './environment.js';
+import { ACCOUNT_ADDRESS } from '../foundation/account-address.js';
 import type { Platform } from '../foundation/platform.js';
 
 /** What is absent follows from the rest. */
@@ -96,12 +97,10 @@ function readIssuer(env: Environment, { embedded, emulated }: Place): string | u
 
 /** `tasks@my-project.iam.gserviceaccount.com;sub=112233445566778899000` */
 function readAccount(env: Environment, text: string): AccountSetting {
-  const [, email = '', subject] = ACCOUNT.exec(text) ?? [];
-  if (email === '') env.refuse('OIDC_ACCOUNTS', ACCOUNT_EXPECTED, text);
+  const [, email = '', subject] = /^([^;]+)(?:;sub=(\d{1,40}))?$/.exec(text) ?? [];
+  if (!ACCOUNT_ADDRESS.test(email)) env.refuse('OIDC_ACCOUNTS', ACCOUNT_EXPECTED, text);
   return subject === undefined ? email : { email, subject };
 }
 
-const ACCOUNT =
-  /^([\x21-\x2b\x2d-\x3a\x3c-\x3f\x41-\x7e]+@[\x21-\x2b\x2d-\x3a\x3c-\x3f\x41-\x7e]+)(?:;sub=(\d{1,40}))?$/;
 const ACCOUNT_EXPECTED =
   "addresses such as 'tasks@my-project.iam.gserviceaccount.com', each with ';sub=' and its numeric id or without";

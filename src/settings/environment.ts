@@ -1,4 +1,5 @@
 /** Reads environment variables by kind; what doesn't fit is refused with its name. */
+import { ACCOUNT_ADDRESS } from '../foundation/account-address.js';
 import { printable } from '../foundation/printable.js';
 import type { SettingName, Variables } from './names.js';
 import { SettingsError } from './names.js';
@@ -9,7 +10,6 @@ const SECRET: readonly SettingName[] = [
   'WEBHOOK_SECRET',
 ];
 
-const ACCOUNT = /^[\x21-\x2b\x2d-\x3f\x41-\x7e]+@[\x21-\x2b\x2d-\x3f\x41-\x7e]+$/;
 const ACCOUNT_EXPECTED = "an address such as 'tasks@my-project.iam.gserviceaccount.com'";
 
 const QUEUE_ID = /^[A-Za-z0-9-]{1,100}$/;
@@ -46,12 +46,12 @@ export class Environment {
   }
 
   account(name: SettingName): string | undefined {
-    return this.matching(name, ACCOUNT, ACCOUNT_EXPECTED);
+    return this.matching(name, ACCOUNT_ADDRESS, ACCOUNT_EXPECTED);
   }
 
   accounts(name: SettingName): string[] | undefined {
     return this.list(name, (text) =>
-      ACCOUNT.test(text) ? text : this.refuse(name, ACCOUNT_EXPECTED, text),
+      ACCOUNT_ADDRESS.test(text) ? text : this.refuse(name, ACCOUNT_EXPECTED, text),
     );
   }
 

@@ -1,9 +1,9 @@
 /** Names, at a handler, the service accounts that may call it in place of those of the app. */
 import type { ExecutionContext } from '@nestjs/common';
 import { SetMetadata } from '@nestjs/common';
+import { ACCOUNT_ADDRESS } from '../../foundation/account-address.js';
 
 const ACCOUNTS = 'nest-cloud-tasks:accounts';
-const ACCOUNT = /^[\x21-\x2b\x2d-\x3f\x41-\x7e]+@[\x21-\x2b\x2d-\x3f\x41-\x7e]+$/;
 
 /** Of all handlers: who isn't among them is refused before any of a request's body is read. */
 const named = new Set<string>();
@@ -20,7 +20,7 @@ export function AllowServiceAccounts(
   ...accounts: readonly [string, ...string[]]
 ): ClassDecorator & MethodDecorator {
   for (const account of accounts) {
-    if (!ACCOUNT.test(account))
+    if (!ACCOUNT_ADDRESS.test(account))
       throw new Error(`@AllowServiceAccounts: '${account}' is no address.`);
     named.add(account);
   }

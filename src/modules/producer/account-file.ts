@@ -1,5 +1,6 @@
 /** Reads the file that says what each account may enqueue, when callers show ID tokens or come through a proxy. */
 import { QUEUE_ID } from '../../engine/resource-name.js';
+import { ACCOUNT_ADDRESS } from '../../foundation/account-address.js';
 import { printable } from '../../foundation/printable.js';
 import type { YamlPlace } from '../../foundation/yaml-place.js';
 import { parseYaml, textOfFile } from '../../foundation/yaml-place.js';
@@ -13,7 +14,6 @@ export interface AccountGrants extends ProducerScopes {
   readonly rate: number;
 }
 
-const EMAIL = /^[\x21-\x2b\x2d-\x3f\x41-\x7e]+@[\x21-\x2b\x2d-\x3f\x41-\x7e]+$/;
 const FIELDS = ['queues', 'tasks', 'external', 'rate'];
 
 /**
@@ -28,7 +28,7 @@ export function readAccountFile(path: string): ReadonlyMap<string, AccountGrants
   if (!accounts || accounts.isNothing) throw root.error('expected accounts:, got none');
   const grants = new Map<string, AccountGrants>();
   for (const [email, place] of accounts.entries()) {
-    if (!EMAIL.test(email)) {
+    if (!ACCOUNT_ADDRESS.test(email)) {
       throw place.error("expected an address such as 'billing@my-project.iam.gserviceaccount.com'");
     }
     grants.set(email, readGrants(place));

@@ -1,5 +1,6 @@
 /** The options that say where a task goes, and which token it brings along. */
 import { invalidArgument } from '../../engine/errors.js';
+import { ACCOUNT_ADDRESS } from '../../foundation/account-address.js';
 import { refuseUnknown, shown } from './unknown-option.js';
 
 /** `http`: POST to `serviceUrl` with an ID token. The others: through App Engine's routing. */
@@ -76,5 +77,5 @@ function readToken(option: 'oidc' | 'oauth', purpose: 'audience' | 'scope', toke
 }
 
 export function isAccount(text: unknown): text is string {
-  return typeof text === 'string' && /^[\x21-\x7e]+@[\x21-\x7e]+$/.test(text);
+  return typeof text === 'string' && ACCOUNT_ADDRESS.test(text);
 }
