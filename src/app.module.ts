@@ -8,11 +8,11 @@ import type { IncomingMessage } from 'node:http';
 import type { Settings } from './config.js';
 import { settings } from './config.js';
 import { ErrorFilter } from './app/error-filter.js';
+import { outboundOptions } from './app/outbound-options.js';
 import { wantedQueues } from './host/wanted-queues.js';
 import { verifiedRequest } from './modules/auth/task-guard.js';
 import { HealthModule } from './modules/health/health.module.js';
 import { JobsModule } from './modules/jobs/jobs.module.js';
-import type { OutboundOptions } from './modules/outbound/outbound-options.js';
 import { OutboundModule } from './modules/outbound/outbound.module.js';
 import { ProducerModule } from './modules/producer/producer.module.js';
 import type { ProducerOptions } from './modules/producer/producer-options.js';
@@ -92,25 +92,6 @@ function tasksOptions(app: Settings): TasksModuleOptions {
           },
           appEngineHosts: backend.appEngineHosts,
         }),
-  };
-}
-
-function outboundOptions(app: Settings): OutboundOptions {
-  const { backend, serviceUrl, auth, producer } = app;
-  const { origins } = app.external;
-  const services = backend.kind === 'embedded' ? Object.values(backend.appEngineHosts) : [];
-  const audiences = [
-    auth.audience,
-    serviceUrl,
-    'audience' in producer ? producer.audience : undefined,
-  ];
-  return {
-    rules: origins === 'loopback' ? [] : origins,
-    loopback: origins === 'loopback' ? 'any' : backend.kind === 'embedded' ? 'by-rule' : 'refused',
-    handlers: [...services, ...(serviceUrl === undefined ? [] : [serviceUrl])],
-    connections: Math.max(app.relay.maxInflight, 512),
-    ownAudiences: audiences.filter((audience) => audience !== undefined),
-    ...(app.outboundFile === undefined ? {} : { file: app.outboundFile }),
   };
 }
 

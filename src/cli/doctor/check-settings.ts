@@ -1,4 +1,5 @@
 /** Looks at the settings, and at what they mean beside each other: the guard, audiences, accounts, callers. */
+import { outboundOptions } from '../../app/outbound-options.js';
 import type { Settings } from '../../config.js';
 import type { OutboundRule } from '../../outbound/outbound-rule.js';
 import { readOutboundFile } from '../../outbound/outbound-file.js';
@@ -216,17 +217,8 @@ function* external(settings: Settings): Iterable<Finding> {
 
 /** Of `EXTERNAL_ORIGINS` and of the file. @throws CloudTasksError for a file that isn't right */
 export function outboundRules(settings: Settings): readonly OutboundRule[] {
-  const { external, outboundFile, backend } = settings;
-  const named = external.origins === 'loopback' ? [] : external.origins;
-  if (outboundFile === undefined) return named;
-  const read = readOutboundFile(outboundFile, {
-    loopback: backend.kind === 'embedded' ? 'by-rule' : 'refused',
-    isOwnAudience: (audience) => ownAudiences(settings).includes(audience),
-    others: named,
-  });
-  return [...named, ...read];
-}
-
-function ownAudiences({ auth, serviceUrl, producer }: Settings): (string | undefined)[] {
-  return [auth.audience, serviceUrl, 'audience' in producer ? producer.audience : undefined];
+  const { rules, file, loopback, ownAudiences } = outboundOptions(settings);
+  if (file === undefined) return rules;
+  const isOwnAudience = (audience: string) => ownAudiences.includes(audience);
+  return [...rules, ...readOutboundFile(file, { loopback, isOwnAudience, others: rules })];
 }
