@@ -1,7 +1,6 @@
 /** What an enqueuing endpoint answers: the task that was made, or why there is none. */
-import type { CloudTasksApi, Task, TaskInput } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
-import type { Instant } from '../../engine/time.js';
+import type { EnqueuedAs } from '../tasks/calls/handler-tasks.js';
 import { formatInstant } from './instant-text.js';
 
 /** What enqueuing answers. */
@@ -15,9 +14,6 @@ export interface EnqueuedTask {
   readonly createTime: string;
   readonly target: object;
 }
-
-/** As the backend has it, or as it was asked for. */
-export type EnqueuedAs = TaskInput & Pick<Task, 'name' | 'scheduleTime' | 'createTime'>;
 
 /** @param queue its queue's id */
 export function shown(task: EnqueuedAs, queue: string): EnqueuedTask {
@@ -40,20 +36,6 @@ export function shown(task: EnqueuedAs, queue: string): EnqueuedTask {
           method: appEngineHttpRequest?.httpMethod,
         },
   };
-}
-
-/** A task of this name was made before; by now it may have ended. */
-export async function madeBefore(
-  api: CloudTasksApi,
-  task: TaskInput & { readonly name: string },
-  now: Instant,
-): Promise<EnqueuedAs> {
-  try {
-    return await api.getTask({ name: task.name });
-  } catch (error) {
-    if (!(error instanceof CloudTasksError && error.code === 'NOT_FOUND')) throw error;
-    return { scheduleTime: now, createTime: now, ...task };
-  }
 }
 
 /** Which of our fields a field of the API came from. */

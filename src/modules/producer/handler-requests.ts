@@ -1,22 +1,18 @@
 /** Answers a request that enqueues work for one of the app's own handlers. */
 import { Inject, Injectable } from '@nestjs/common';
 import type { Request } from 'express';
-import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError } from '../../engine/errors.js';
 import type { Clock } from '../../engine/ports.js';
-import { taskName } from '../../engine/resource-name.js';
 import type { Instant } from '../../engine/time.js';
 import { printable } from '../../foundation/printable.js';
-import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { CLOCK } from '../cloud-tasks/queue-backend.js';
 import { IdempotencyKeys } from '../journal/idempotency-keys.js';
-import { HandlerTarget } from '../tasks/calls/handler-target.js';
-import type { OutgoingCall } from '../tasks/calls/task-sender.js';
-import { TaskSender } from '../tasks/calls/task-sender.js';
+import { HandlerTasks } from '../tasks/calls/handler-tasks.js';
 import { HandlerRoutes } from '../tasks/routes/handler-routes.js';
 import { findHandler } from '../tasks/routes/named-handler.js';
 import { mergeOptions, readTaskOptions } from '../tasks/task-options.js';
 import type { EnqueuedTask } from './enqueued-task.js';
-import { inOurWords, madeBefore, shown } from './enqueued-task.js';
+import { inOurWords, shown } from './enqueued-task.js';
 import { Fields, unexpected } from './fields.js';
 import { callerName, checkHandler } from './producer-caller.js';
 import { readJsonText } from './request-body.js';
@@ -50,12 +46,9 @@ interface ReadRequest {
 @Injectable()
 export class HandlerRequests {
   constructor(
-    @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
     @Inject(CLOCK) private readonly clock: Clock,
-    private readonly backend: QueueBackend,
     private readonly routes: HandlerRoutes,
-    private readonly target: HandlerTarget,
-    private readonly sender: TaskSender,
+    private readonly tasks: HandlerTasks,
     private readonly keys: IdempotencyKeys,
   ) {}
 
@@ -87,31 +80,12 @@ export class HandlerRequests {
     const own = readTaskOptions(taskId === undefined ? given : { ...given, taskId });
     const options = mergeOptions(route.options, own);
     checkHandler(request, options.queue, path, external);
-    const content = {
-      method: route.method,
-      callee: `${route.method} ${path}`,
-      path,
-      headers: new Map([['content-type', contentType]]),
-      // Not Buffer.from: its bytes may lie in a shared pool, which is copied whole between threads.
-      body: new TextEncoder().encode(body),
-      largest: () => '',
-    };
-    const call: OutgoingCall = {
-      ...content,
-      isOurs: true,
-      target: () => this.target.of(content, options),
-    };
+    const { method } = route;
+    const work = { method, callee: `${method} ${path}`, path, contentType, body };
     try {
-      return shown(await this.sender.create(call, options), options.queue);
+      return shown(await this.tasks.create(work, options, ownId), options.queue);
     } catch (error) {
-      const isOurs = ownId !== undefined && taskId === ownId;
-      if (!isOurs || !(error instanceof CloudTasksError) || error.code !== 'ALREADY_EXISTS') {
-        throw inOurWords(error);
-      }
-      // Created, and then the process ended before it was recorded.
-      const name = taskName(this.backend.queueName(options.queue), ownId);
-      const task = { ...(await call.target()), name };
-      return shown(await madeBefore(this.api, task, this.clock.now()), options.queue);
+      throw inOurWords(error);
     }
   }
 }

@@ -1,23 +1,18 @@
 /** The relay as an app's own code uses it: enqueue a call, see what became of it, cancel it. */
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { randomBytes } from 'node:crypto';
 import type { DurationText } from '../../foundation/duration.js';
-import type { CloudTasksApi } from '../../engine/cloud-tasks-api.js';
 import { CloudTasksError, invalidArgument } from '../../engine/errors.js';
-import type { Clock } from '../../engine/ports.js';
-import { shortId, taskName } from '../../engine/resource-name.js';
+import { shortId } from '../../engine/resource-name.js';
 import type { Duration } from '../../engine/time.js';
 import { MILLISECOND, SECOND } from '../../engine/time.js';
 import { OutboundPolicy } from '../../outbound/outbound-policy.js';
-import { CLOCK, CLOUD_TASKS, QueueBackend } from '../cloud-tasks/queue-backend.js';
+import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';
 import { STORE_MISSING } from '../journal/journal-options.js';
-import type { EnqueuedAs } from '../producer/enqueued-task.js';
-import { madeBefore } from '../producer/enqueued-task.js';
 import { Fields } from '../producer/fields.js';
-import { HandlerTarget } from '../tasks/calls/handler-target.js';
-import type { OutgoingCall } from '../tasks/calls/task-sender.js';
-import { TaskSender } from '../tasks/calls/task-sender.js';
+import type { EnqueuedAs } from '../tasks/calls/handler-tasks.js';
+import { HandlerTasks } from '../tasks/calls/handler-tasks.js';
 import { HandlerRoutes } from '../tasks/routes/handler-routes.js';
 import { findHandler } from '../tasks/routes/named-handler.js';
 import type { BaseOptions, TaskOptions } from '../tasks/task-options.js';
@@ -92,16 +87,13 @@ export const RELAY_PATH = '/relay';
 @Injectable()
 export class Relay {
   constructor(
-    @Inject(CLOUD_TASKS) private readonly api: CloudTasksApi,
-    @Inject(CLOCK) private readonly clock: Clock,
     private readonly backend: QueueBackend,
     private readonly policy: OutboundPolicy,
     private readonly settings: RelaySettings,
     private readonly records: RelayRecords,
     private readonly journal: ExclusiveRuns,
     private readonly routes: HandlerRoutes,
-    private readonly target: HandlerTarget,
-    private readonly sender: TaskSender,
+    private readonly tasks: HandlerTasks,
     private readonly statuses: RelayStatuses,
   ) {}
 
@@ -155,36 +147,18 @@ export class Relay {
     const fingerprint = fingerprintOf(call);
     const id = await this.idFor(limits, fingerprint, owner, ownId);
     const body = relayTaskBody({ call: limits, id, owner, maxAttempts });
-    const content = {
+    const work = {
+      method: 'POST',
       callee: `POST ${RELAY_PATH}`,
       path: this.path,
-      headers: new Map([['content-type', 'application/json']]),
-      body: new TextEncoder().encode(JSON.stringify(body)),
-      largest: () => '',
-    };
-    const outgoing: OutgoingCall = {
-      ...content,
-      isOurs: true,
-      target: () => this.target.of({ ...content, method: 'POST' }, options),
-    };
+      contentType: 'application/json',
+      body: JSON.stringify(body),
+    } as const;
     const about = { fingerprint, ...(owner === undefined ? {} : { owner }) };
     await this.records.noteAsked(id, about);
-    const task = await this.created(outgoing, options, ownId);
+    const task = await this.tasks.create(work, options, ownId);
     await this.records.noteAsked(id, { ...about, task: task.name });
     return { id, task, queue: options.queue };
-  }
-
-  private async created(call: OutgoingCall, options: BaseOptions, ownId: string | undefined) {
-    try {
-      return await this.sender.create(call, options);
-    } catch (error) {
-      const isOurs = ownId !== undefined && options.taskId === ownId;
-      const isThere = error instanceof CloudTasksError && error.code === 'ALREADY_EXISTS';
-      if (!isOurs || !isThere) throw error;
-      // Created, and then the process ended before it was recorded.
-      const name = taskName(this.backend.queueName(options.queue), ownId);
-      return madeBefore(this.api, { ...(await call.target()), name }, this.clock.now());
-    }
   }
 
   private get path(): string {

@@ -30,6 +30,7 @@ import { HandlerRuns } from './attempts/handler-runs.js';
 import { OutcomeRecorder } from './attempts/outcome-recorder.js';
 import { TaskStatuses } from './attempts/task-statuses.js';
 import { HandlerTarget } from './calls/handler-target.js';
+import { HandlerTasks } from './calls/handler-tasks.js';
 import { checkSealedBodies } from './attempts/sealed-bodies.js';
 import { readTaskBodies } from './attempts/task-bodies.js';
 import { tasksToken } from './task-decorators.js';
@@ -79,6 +80,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
     HookOutcomes,
     AttemptOutcomes,
     TaskSender,
+    HandlerTasks,
     ManySender,
     ExistingTasks,
     DelayedCalls,
@@ -91,7 +93,7 @@ class TasksSettingsModule extends ConfigurableModuleClass {}
     OutcomeRecorder,
     TaskStatuses,
     HandlerTarget,
-    TaskSender,
+    HandlerTasks,
     ExistingTasks,
     DelayedCalls,
     TaskProducer,
