@@ -1,4 +1,4 @@
-/** Cloud Tasks itself, and Cloud Scheduler: every verb, over live queues, live jobs and a store. */
+/** Cloud Tasks itself, and Cloud Scheduler: every verb, of the parts that know about it. */
 import type { BatchCreateTasksRequest, BatchDeleteTasksRequest, Operation } from './batch-api.js';
 import { Batches } from './batches.js';
 import type {
@@ -19,34 +19,28 @@ import type {
   Task,
   TaskRequest,
   UpdateQueueRequest,
-  View,
 } from './cloud-tasks-api.js';
-import { refusal } from './error-catalogue.js';
 import type { CmekConfig, UpdateCmekConfigRequest } from './cmek-config.js';
 import { CmekConfigs } from './cmek-config.js';
 import type { BufferTaskRequest, EngineApi } from './engine-api.js';
-import { bufferedRequest } from './http-target.js';
 import type { IamPolicy, SetIamPolicyRequest } from './iam-api.js';
 import { heldPermissions, IamPolicies } from './iam.js';
 import { Jobs } from './jobs.js';
 import type { ListLocationsAnswer, ListLocationsRequest, Location } from './locations.js';
 import { locationOf, locationsOf } from './locations.js';
-import { pageSize, readPageToken, writePageToken } from './page.js';
 import type {
   Clock,
   Cron,
   EngineEvents,
   Random,
-  StoredTask,
   TaskStore,
   TokenIssuer,
   Transport,
 } from './ports.js';
 import type { QueuesRules } from './queues.js';
 import { Queues } from './queues.js';
-import { parseQueueName, parseTaskName } from './resource-name.js';
-import { newTask, shown } from './task.js';
-import { TaskIds } from './task-id.js';
+import { parseQueueName } from './resource-name.js';
+import { Tasks } from './tasks.js';
 import type { Instant } from './time.js';
 import { DAY, HOUR } from './time.js';
 
@@ -62,35 +56,33 @@ export interface EnginePorts {
 
 export type EngineRules = Partial<QueuesRules>;
 
-const TASKS_PAGE = 1000;
-
 /** What it answers is a copy: a caller may do with it as it likes. */
 export class Engine implements EngineApi {
-  private readonly rules: QueuesRules;
   private readonly queues: Queues;
+  private readonly tasks: Tasks;
   private readonly jobs: Jobs;
   private readonly policies: IamPolicies;
   private readonly cmekConfigs: CmekConfigs;
   private readonly batches: Batches;
-  private readonly ids: TaskIds;
 
   constructor(
     private readonly ports: EnginePorts,
-    rules: EngineRules = {},
+    given: EngineRules = {},
   ) {
-    this.rules = {
+    const rules: QueuesRules = {
       taskTombstone: HOUR,
       queueTombstone: 7 * DAY,
       trustsHttp: () => false,
-      ...rules,
+      ...given,
     };
+    const { trustsHttp } = rules;
     this.policies = new IamPolicies(ports);
-    this.queues = new Queues({ ...ports, policies: this.policies }, this.rules);
-    this.jobs = new Jobs({ ...ports, trustsHttp: this.rules.trustsHttp });
+    this.queues = new Queues({ ...ports, policies: this.policies }, rules);
+    this.tasks = new Tasks({ ...ports, trustsHttp }, this.queues);
+    this.jobs = new Jobs({ ...ports, trustsHttp });
     this.cmekConfigs = new CmekConfigs(ports.store);
     const checkQueue = (name: string) => void this.queues.found(name, 'parent');
-    this.batches = new Batches({ ...ports, api: this, checkQueue });
-    this.ids = new TaskIds(ports.clock, ports.random);
+    this.batches = new Batches({ ...ports, api: this.tasks, checkQueue });
   }
 
   /** Lets dispatching begin; before, tasks are only taken. */
@@ -181,50 +173,23 @@ export class Engine implements EngineApi {
   }
 
   async listTasks(request: ListTasksRequest): Promise<{ tasks: Task[]; nextPageToken?: string }> {
-    const { queue } = this.queues.found(request.parent, 'parent');
-    const now = this.ports.clock.now();
-    const size = pageSize(request, TASKS_PAGE);
-    const { responseView: view = 'BASIC' } = request;
-    const scope = `${request.parent}?${view}`;
-    const after = readPageToken(request, 'number', scope, now) ?? 0;
-    // One more than asked tells whether there is a next page.
-    const tasks = this.ports.store.tasks(queue.name, after, size + 1, view);
-    const last = tasks.length > size ? tasks[size - 1] : undefined;
-    return {
-      tasks: tasks.slice(0, size).map((task) => shown(task, view)),
-      ...(last ? { nextPageToken: writePageToken(last.seq, scope, now) } : {}),
-    };
+    return this.tasks.listTasks(request);
   }
 
   async getTask(request: TaskRequest): Promise<Task> {
-    const { name, responseView = 'BASIC' } = request;
-    return shown(this.foundTask(name, responseView), responseView);
+    return this.tasks.getTask(request);
   }
 
   async createTask(request: CreateTaskRequest): Promise<Task> {
-    const live = this.queues.found(request.parent, 'parent');
-    const { clock, store } = this.ports;
-    const now = clock.now();
-    const { trustsHttp } = this.rules;
-    const task = newTask(request, { now, trustsHttp, newId: () => this.ids.next() });
-    const outcome = await store.createTask(task, now);
-    if ('refused' in outcome) {
-      throw refusal(TAKEN[outcome.refused], { field: 'task.name' });
-    }
-    this.queues.offer(live, outcome.created);
-    return shown(outcome.created, request.responseView);
+    return this.tasks.createTask(request);
   }
 
-  async deleteTask({ name }: { name: string }): Promise<void> {
-    const { seq, queue } = this.foundTask(name, 'BASIC');
-    const until = this.queues.tombstoneUntil(this.queues.found(queue).queue);
-    const removed = await this.ports.store.removeTask(seq, until);
-    if (!removed) throw refusal('NO_ENTITY', { field: 'name' });
+  async deleteTask(request: { name: string }): Promise<void> {
+    return this.tasks.deleteTask(request);
   }
 
   async runTask(request: TaskRequest): Promise<Task> {
-    const task = this.foundTask(request.name, 'FULL');
-    return shown(await this.queues.found(task.queue).dispatcher.run(task), request.responseView);
+    return this.tasks.runTask(request);
   }
 
   async getIamPolicy({ resource }: { resource: string }): Promise<IamPolicy> {
@@ -269,15 +234,7 @@ export class Engine implements EngineApi {
   }
 
   async bufferTask(request: BufferTaskRequest): Promise<Task> {
-    const { queue: parent, taskId } = request;
-    const { queue } = this.queues.found(parent, 'queue');
-    return this.createTask({
-      parent,
-      task: {
-        ...(taskId ? { name: `${parent}/tasks/${taskId}` } : {}),
-        httpRequest: bufferedRequest(request, queue.httpTarget),
-      },
-    });
+    return this.tasks.bufferTask(request);
   }
 
   async getCmekConfig({ name }: { name: string }): Promise<CmekConfig> {
@@ -319,15 +276,4 @@ export class Engine implements EngineApi {
   async runJob(request: { name: string }): Promise<Job> {
     return this.jobs.runJob(request);
   }
-
-  private foundTask(name: string, view: View): StoredTask {
-    const { queue, id } = parseTaskName(name, 'name');
-    const { store, clock } = this.ports;
-    const task = store.findTask(queue, id, view);
-    if (task) return task;
-    const tombstone = store.taskTombstone(queue, id) ?? -Infinity;
-    throw refusal(tombstone > clock.now() ? 'TASK_GONE' : 'NO_ENTITY', { field: 'name' });
-  }
 }
-
-const TAKEN = { LIVE: 'TASK_EXISTS', TOMBSTONED: 'TASK_TOO_RECENT' } as const;
