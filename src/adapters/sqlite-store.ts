@@ -8,7 +8,6 @@ import type {
   DueTask,
   JobState,
   StoredJob,
-  StoredRequest,
   StoredTask,
   TaskState,
   TaskStore,
@@ -20,18 +19,9 @@ import type { Urgency } from './sqlite-group-commit.js';
 import { GroupCommit } from './sqlite-group-commit.js';
 import { SqliteJobs } from './sqlite-jobs.js';
 import { SqliteQueues } from './sqlite-queues.js';
-import {
-  DamageFound,
-  decodeHead,
-  decodeRequest,
-  decodeState,
-  decodeValue,
-  encodeRequest,
-  encodeState,
-  encodeValue,
-  taskKey,
-} from './sqlite-record.js';
+import { decodeValue, encodeValue } from './sqlite-record.js';
 import type { Statements } from './sqlite-statements.js';
+import { SqliteTasks } from './sqlite-tasks.js';
 
 export interface SqliteStoreOptions {
   /** Path of the database; SQLite keeps its log beside it, with `-wal` added. */
@@ -52,9 +42,8 @@ export class SqliteStore implements TaskStore {
   private readonly commits: GroupCommit;
   private readonly damage: SqliteDamage;
   private readonly known: SqliteQueues;
+  private readonly rows: SqliteTasks;
   private readonly keptJobs: SqliteJobs;
-  /** The checksums cover it, so it must be known before the row is written. */
-  private lastSeq: number;
   /** The last update of each task that waits for its commit. */
   private readonly updates = new Map<number, { isNeedless: boolean }>();
 
@@ -74,7 +63,7 @@ export class SqliteStore implements TaskStore {
     try {
       this.damage.checkIndexes();
       this.known = new SqliteQueues(id, sql, this.damage);
-      this.lastSeq = sql.lastSeq.get()?.[0] ?? 0;
+      this.rows = new SqliteTasks(id, sql, this.known, this.damage);
     } catch (error) {
       db.close();
       throw unusable(options.file, error);
@@ -90,14 +79,14 @@ export class SqliteStore implements TaskStore {
   }
 
   task(seq: number): StoredTask | undefined {
-    return this.read(seq, 'FULL');
+    return this.rows.read(seq, 'FULL');
   }
 
   findTask(queue: string, id: string, view: View = 'FULL'): StoredTask | undefined {
     const queueId = this.known.idOf(queue);
     if (queueId === undefined) return undefined;
     const place = this.damage.byIndex(() => this.sql.seqByName.get(queueId, id));
-    const task = place && this.read(place[0], view);
+    const task = place && this.rows.read(place[0], view);
     return task?.queue === queue && task.id === id ? task : undefined;
   }
 
@@ -116,7 +105,7 @@ export class SqliteStore implements TaskStore {
       const missing = limit - tasks.length;
       const places = this.damage.byIndex(() => this.sql.seqsAfter.all(queueId, after, missing));
       for (const [seq] of places) {
-        const task = this.read(seq, view);
+        const task = this.rows.read(seq, view);
         if (task?.queue === queue) tasks.push(task);
         after = seq;
       }
@@ -215,7 +204,7 @@ export class SqliteStore implements TaskStore {
   }
 
   async createTask(task: Omit<StoredTask, 'seq'>, now: Instant): Promise<CreateOutcome> {
-    const outcome = await this.commits.write(() => this.insertTask(task, now));
+    const outcome = await this.commits.write(() => this.rows.insert(task, now));
     // Not thrown inside of the write, which would undo its neighbours to find the guilty one.
     if (!outcome) throw refusal('NO_QUEUE', { field: 'parent' });
     return outcome;
@@ -227,13 +216,7 @@ export class SqliteStore implements TaskStore {
     return this.commits.write(() => {
       if (this.updates.get(seq) === update) this.updates.delete(seq);
       if (update.isNeedless) return undefined;
-      try {
-        return this.changeTask(seq, change);
-      } catch (error) {
-        if (!(error instanceof DamageFound)) throw error;
-        this.damage.task(seq, error);
-        return undefined;
-      }
+      return this.rows.change(seq, change);
     }, 'soon');
   }
 
@@ -268,75 +251,9 @@ export class SqliteStore implements TaskStore {
     if (this.db.isOpen) this.db.close();
   }
 
-  private read(seq: number, view: View): StoredTask | undefined {
-    try {
-      const row = this.sql.task[view].get(seq);
-      if (!row) return undefined;
-      const [queueId, id] = row;
-      const key = taskKey(this.id, seq, queueId, id);
-      const request = decodeRequest(key, row);
-      const state = decodeState(key, row);
-      // Of a queue that is damaged itself: waits until that is put again.
-      const queue = this.known.nameOf(queueId);
-      return queue === undefined ? undefined : { seq, queue, id, request, state };
-    } catch (error) {
-      this.damage.task(seq, error);
-      return undefined;
-    }
-  }
-
   private keepQueue(queue: Queue): number {
     this.sql.deleteQueueTombstone.run(queue.name);
     return this.known.put(queue);
-  }
-
-  /** Undefined when the queue is gone, deleted by a write before this one. */
-  private insertTask(task: Omit<StoredTask, 'seq'>, now: Instant): CreateOutcome | undefined {
-    const { sql } = this;
-    const queueId = this.known.idOf(task.queue);
-    if (queueId === undefined) return undefined;
-    if (sql.seqByName.get(queueId, task.id)) return { refused: 'LIVE' };
-    const until = sql.tombstone.get(queueId, task.id)?.[0];
-    if (until !== undefined) {
-      if (until > now) return { refused: 'TOMBSTONED' };
-      sql.deleteTombstone.run(queueId, task.id);
-    }
-    const seq = this.lastSeq + 1;
-    const key = taskKey(this.id, seq, queueId, task.id);
-    const { text, checksum } = encodeState(key, task.state);
-    const { scheduleTime } = task.state;
-    sql.insertTask.run(seq, queueId, task.id, scheduleTime, text, checksum);
-    // Not taken back when the group fails: a gap does no harm.
-    this.lastSeq = seq;
-    const { head, body, bodyChecksum } = encodeRequest(key, task.request);
-    sql.insertRequest.run(seq, head.text, head.checksum, body, bodyChecksum);
-    return { created: { ...task, seq } };
-  }
-
-  private changeTask(seq: number, change: (task: StoredTask) => TaskState): TaskState | undefined {
-    const { sql } = this;
-    const row = sql.state.get(seq);
-    if (!row) return undefined;
-    const [queueId, id, scheduleTime] = row;
-    const key = taskKey(this.id, seq, queueId, id);
-    const before = decodeState(key, row);
-    const queue = this.known.nameOf(queueId);
-    if (queue === undefined) return undefined;
-    let request: StoredRequest | undefined;
-    const state = change({
-      seq,
-      queue,
-      id,
-      state: before,
-      /** Read when asked for: most changes don't look at it. */
-      get request() {
-        return (request ??= decodeHead(key, ...(sql.head.get(seq) ?? [])));
-      },
-    });
-    const { text, checksum } = encodeState(key, state);
-    if (state.scheduleTime === scheduleTime) sql.updateState.run(text, checksum, seq);
-    else sql.updateStateAndTime.run(text, checksum, state.scheduleTime, seq);
-    return state;
   }
 }
 
