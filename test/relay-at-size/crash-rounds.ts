@@ -31,7 +31,8 @@ export async function rounds(count: number, seed: number, end: End): Promise<str
         ({ id }) => id,
       );
       // At any moment: before they are sent, while they are open, while they are being answered.
-      if (chance.is(0.8)) await chain.target.until(() => chain.seen.length >= CALLS);
+      const open = chance.between(0, 2 * CALLS);
+      await chain.target.until(() => chain.seen.length >= open);
       await pause(chance.between(0, 30));
       if (chance.is(0.5)) chain.answering(true);
       await pause(chance.between(0, 5));
