@@ -42,6 +42,8 @@ export interface AskedRelay {
 export interface StartedRelay {
   /** How many calls were begun, the one under way included. */
   readonly attempts: number;
+  /** Those of them that the end of an instance has ended: they don't use up `maxAttempts`. */
+  readonly spared?: number;
   readonly startedAt: Instant;
   /** Host and process of the instance that began it. */
   readonly instance: string;

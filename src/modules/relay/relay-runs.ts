@@ -1,44 +1,27 @@
 /** Runs a relayed call once: claimed in the journal, carried out, recorded, and reported. */
-import { HttpException, Logger } from '@nestjs/common';
-import { hostname } from 'node:os';
+import { Logger } from '@nestjs/common';
 import type { Clock } from '../../engine/ports.js';
 import type { Duration } from '../../engine/time.js';
-import { MILLISECOND, SECOND } from '../../engine/time.js';
+import { SECOND } from '../../engine/time.js';
 import type { OutboundPolicy } from '../../outbound/outbound-policy.js';
 import { printable } from '../../foundation/printable.js';
-import { GivenUp, RetryLater } from '../dead-letters/handler-failures.js';
-import type { ExclusiveRuns, Hold } from '../journal/exclusive-runs.js';
+import { GivenUp } from '../dead-letters/handler-failures.js';
+import type { ExclusiveRuns } from '../journal/exclusive-runs.js';
 import { NotNow, RunsElsewhere } from '../journal/exclusive-runs.js';
 import type { CallLimits } from './call-limits.js';
 import type { Callbacks } from './callbacks.js';
+import type { RelayAttempts, RelayRun } from './relay-attempts.js';
 import { Flight } from './relay-flight.js';
-import type { OnCallerGone, RelayCall } from './relay-call.js';
+import type { RelayCall } from './relay-call.js';
 import type { RelaySettings } from './relay-options.js';
-import type { EndedRelay, RelayRecords, StartedRelay } from './relay-records.js';
+import type { EndedRelay, RelayRecords } from './relay-records.js';
 import { readEnded } from './relay-records.js';
 import { fingerprintOf } from './relay-task.js';
-import type { RelayVerdict } from './relay-verdict.js';
-import type { UpstreamCalls, WentUpstream } from './upstream-calls.js';
-
-/** A call as it is to be run now. */
-export interface RelayRun {
-  readonly id: string;
-  /** How often its dead letter was redriven. */
-  readonly redrive: number;
-  readonly call: RelayCall;
-  /** From now on. */
-  readonly budget: Duration;
-  readonly onCallerGone: OnCallerGone;
-  readonly maxAttempts: number;
-  readonly trace: Readonly<Record<string, string>>;
-  /** What to answer when there is no room: App Engine slows the queue down at 503, not at 429. */
-  readonly fullStatus: 429 | 503;
-}
 
 interface Services {
   readonly runs: ExclusiveRuns;
   readonly records: RelayRecords;
-  readonly upstream: UpstreamCalls;
+  readonly attempts: RelayAttempts;
   readonly policy: OutboundPolicy;
   readonly limits: CallLimits;
   readonly callbacks: Callbacks;
@@ -46,16 +29,8 @@ interface Services {
   readonly clock: Clock;
 }
 
-const INSTANCE = `${hostname()}/${process.pid}`;
 /** When somebody else's call or our own end may have made room. */
 const COME_AGAIN: Duration = 5 * SECOND;
-
-/** Another attempt is made when the queue likes. */
-export class TryAgain extends HttpException {
-  constructor(message: string) {
-    super(message, 500);
-  }
-}
 
 export class RelayRuns {
   private readonly logger = new Logger('Relay');
@@ -126,7 +101,7 @@ export class RelayRuns {
     let unkept: EndedRelay | undefined;
     try {
       const { outcome, ran } = await runs.run(key, limits, async (hold) => {
-        unkept = await this.call(run, flight, hold, begun);
+        unkept = await this.services.attempts.make(run, flight, hold, begun);
         return JSON.stringify(unkept);
       });
       const ended = readEnded(outcome);
@@ -140,78 +115,15 @@ export class RelayRuns {
     }
   }
 
-  private async call(
-    run: RelayRun,
-    flight: Flight,
-    hold: Hold,
-    begun: number,
-  ): Promise<EndedRelay> {
-    const { records, clock } = this.services;
-    const { id, redrive, call } = run;
-    const earlier = await records.started(id, redrive);
-    const attempts = (earlier?.attempts ?? 0) + 1;
-    const fingerprint = fingerprintOf(call);
-    const end = (ended: Omit<EndedRelay, 'endedAt' | 'fingerprint'>): EndedRelay => ({
-      ...ended,
-      endedAt: clock.now(),
-      fingerprint,
-    });
-    if (isBeyond(attempts, run.maxAttempts)) {
-      const message = 'The last attempt ended without an outcome: its process ended.';
-      return end({ state: 'dead', reason: 'exhausted', message, attempts: attempts - 1 });
-    }
-    let unsent: (() => Promise<void>) | undefined;
-    if (call.retry === 'never-after-sent') {
-      unsent = await records.claimSending(id, redrive);
-      if (!unsent) {
-        const message =
-          'An earlier attempt may have reached the target, and ended without an outcome.';
-        return end({ state: 'dead', reason: 'unknown', message, attempts: attempts - 1 });
-      }
-    }
-    const started: StartedRelay = { attempts, startedAt: clock.now(), instance: INSTANCE };
-    await records.noteStarted(id, redrive, started);
-    // Rather than a signal of both, which costs an open call more than either.
-    const takenOver = () => flight.stop('taken-over');
-    if (hold.lost.aborted) takenOver();
-    else hold.lost.addEventListener('abort', takenOver, { once: true });
-    const { verdict, answer, sent } = await this.upstream(run, attempts, flight.signal, begun);
-    if (hold.lost.aborted) throw new RunsElsewhere('Another instance has taken this over.');
-    const last = { attempts, ...(answer ? { answer } : {}) };
-    if (flight.endedBy === 'cancelled' && verdict.kind !== 'done') {
-      return end({ state: 'cancelled', message: 'It was cancelled.', ...last });
-    }
-    if (!sent) await unsent?.();
-    if (verdict.kind === 'done') return end({ state: 'done', ...last });
-    const { message } = verdict;
-    if (verdict.kind === 'dead') {
-      return end({ state: 'dead', reason: verdict.reason, message, ...last });
-    }
-    if (flight.endedBy === 'shutdown') throw new NotNow('This instance is shutting down.', 503);
-    // An answer is an outcome: this one was sent, and the next attempt is another call.
-    if (sent) await unsent?.();
-    if (flight.endedBy === 'caller-gone') throw new TryAgain('The caller has gone away.');
-    if (isBeyond(attempts + 1, run.maxAttempts)) {
-      const why = `Attempt ${attempts} of ${run.maxAttempts} failed: ${message}`;
-      return end({ state: 'dead', reason: 'exhausted', message: why, ...last });
-    }
-    throw again(verdict);
-  }
-
-  private upstream(
-    { id, call, budget, trace }: RelayRun,
-    attempt: number,
-    signal: AbortSignal,
-    begun: number,
-  ): Promise<WentUpstream> {
-    const { clock, upstream } = this.services;
-    const deadline = Math.max(budget - (clock.now() - begun), MILLISECOND);
-    return upstream.make({ call, id, attempt, deadline, trace, signal }, () => clock.now());
-  }
-
   /** Nobody will find how it ended: to whoever comes next it is unknown. */
   private tellUnkept({ id }: RelayRun, { state, answer }: EndedRelay, error: unknown): void {
     const how = answer ? `${state}, ${answer.status}` : state;
+    if (error instanceof RunsElsewhere) {
+      this.logger.warn(
+        `${id.slice(0, 12)}: it was cancelled or taken over before its end (${how}).`,
+      );
+      return;
+    }
     this.logger.error(
       `${id.slice(0, 12)}: its outcome (${how}) can't be recorded, so it is unknown. ${String(error)}`,
     );
@@ -247,13 +159,4 @@ function placeFor({ url }: RelayCall, policy: OutboundPolicy) {
   } catch {
     return undefined;
   }
-}
-
-function isBeyond(attempts: number, maxAttempts: number): boolean {
-  return maxAttempts >= 0 && attempts > maxAttempts;
-}
-
-function again({ message, after }: Extract<RelayVerdict, { kind: 'again' }>): Error {
-  if (after === undefined) return new TryAgain(message);
-  return new RetryLater({ after: `${Math.ceil(after / MILLISECOND)}ms`, reason: message });
 }

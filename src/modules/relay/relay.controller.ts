@@ -21,7 +21,7 @@ import type { RelayCall } from './relay-call.js';
 import { RelaySettings } from './relay-options.js';
 import type { EndedRelay } from './relay-records.js';
 import { idOfKey, idOfLineage } from './relay-records.js';
-import type { RelayRun } from './relay-runs.js';
+import type { RelayRun } from './relay-attempts.js';
 import { RelayRuns } from './relay-runs.js';
 import type { RelayTask } from './relay-task.js';
 import { readRelayTask } from './relay-task.js';
@@ -88,10 +88,11 @@ export class RelayController {
       : idOfKey(location, owner, idempotencyKey);
   }
 
+  /** Also of a task that was made without us, or before its rule was as it is now. */
   private timeoutOf({ timeout, url }: RelayCall): number {
-    if (timeout !== undefined) return timeout;
     try {
-      return this.policy.permit(url).rule.timeout ?? DEFAULT_TIMEOUT;
+      const most = this.policy.permit(url).rule.timeout;
+      return Math.min(timeout ?? most ?? DEFAULT_TIMEOUT, most ?? Infinity);
     } catch {
       // That it may not be called is for the call to find out.
       return SECOND;

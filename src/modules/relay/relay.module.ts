@@ -21,6 +21,7 @@ import { CallbackController } from './callback.controller.js';
 import { Callbacks } from './callbacks.js';
 import { IdTokens } from './id-tokens.js';
 import { Relay } from './relay.js';
+import { RelayAttempts } from './relay-attempts.js';
 import { RelayEndpointsController } from './relay-endpoints.controller.js';
 import { RelayController } from './relay.controller.js';
 import type { RelayModuleOptions } from './relay-options.js';
@@ -77,12 +78,13 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
         address: AppAddress,
         clock: Clock,
       ) => {
-        const upstream = new UpstreamCalls(policy, client, tokens, settings.recordBytes);
+        const upstream = new UpstreamCalls(policy, client, tokens, settings.recordBytes, clock);
+        const attempts = new RelayAttempts(records, upstream, clock);
         const tasks = calls.of(CallbackController);
         const callbacks = new Callbacks(tasks, records, address, settings.publicUrl);
         const limits = new CallLimits(settings.maxInflight);
         return new RelayRuns({
-          ...{ runs, records, upstream, policy, limits, callbacks, settings, clock },
+          ...{ runs, records, attempts, policy, limits, callbacks, settings, clock },
         });
       },
     },

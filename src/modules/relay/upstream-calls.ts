@@ -1,9 +1,10 @@
 /** Makes one call of the relay: permitted again, with its token and its key, and told how it went. */
 import { CloudTasksError } from '../../engine/errors.js';
-import type { Duration, Instant } from '../../engine/time.js';
+import type { Clock } from '../../engine/ports.js';
+import type { Duration } from '../../engine/time.js';
 import type { OutboundClient } from '../../outbound/outbound-client.js';
 import { OutboundError } from '../../outbound/outbound-error.js';
-import type { OutboundPolicy } from '../../outbound/outbound-policy.js';
+import type { OutboundPolicy, PermittedTarget } from '../../outbound/outbound-policy.js';
 import type { IdTokens } from './id-tokens.js';
 import { NoIdToken } from './id-tokens.js';
 import type { RecordedAnswer } from './recorded-answer.js';
@@ -12,7 +13,14 @@ import type { RelayCall } from './relay-call.js';
 import type { RelayVerdict } from './relay-verdict.js';
 import { judgeFailure, judgeStatus } from './relay-verdict.js';
 
-export interface UpstreamCall {
+/** What has to be there before anything is sent. */
+export interface PreparedCall {
+  readonly target: PermittedTarget;
+  /** Where its rule names an audience. */
+  readonly idToken: string | undefined;
+}
+
+export interface UpstreamCall extends PreparedCall {
   readonly call: RelayCall;
   readonly id: string;
   readonly attempt: number;
@@ -38,19 +46,30 @@ export class UpstreamCalls {
     private readonly client: OutboundClient,
     private readonly tokens: IdTokens,
     private readonly recordBytes: number,
+    private readonly clock: Clock,
   ) {}
 
-  /** @param now for what an answer says of a time */
-  async make(upstream: UpstreamCall, now: () => Instant): Promise<WentUpstream> {
-    const { call, id, attempt, deadline, trace, signal } = upstream;
-    let sent = false;
+  /** Sends nothing; ends with the deadline and the signal as the call itself does. */
+  async prepare(
+    call: RelayCall,
+    deadline: Duration,
+    signal: AbortSignal,
+  ): Promise<PreparedCall | WentUpstream> {
     try {
       const target = this.policy.permit(call.url);
-      const { rule } = target;
-      const idToken =
-        rule.audience === undefined
-          ? undefined
-          : await this.tokens.token(rule.audience, rule.serviceAccount);
+      const { audience, serviceAccount } = target.rule;
+      if (audience === undefined) return { target, idToken: undefined };
+      const minted = this.tokens.token(audience, serviceAccount);
+      return { target, idToken: await this.inTime(minted, deadline, signal) };
+    } catch (error) {
+      return { verdict: verdictOf(error, call), sent: false };
+    }
+  }
+
+  async make(upstream: UpstreamCall): Promise<WentUpstream> {
+    const { target, idToken, call, id, attempt, deadline, trace, signal } = upstream;
+    let sent = false;
+    try {
       const response = await this.client.call(target, {
         method: call.method,
         headers: call.headers,
@@ -69,9 +88,31 @@ export class UpstreamCalls {
       const answer = await recordAnswer(response, this.recordBytes);
       const after = answer.headers['retry-after'];
       const retryAfter = Array.isArray(after) ? after[0] : after;
-      return { verdict: judgeStatus(answer.status, retryAfter, rule, now()), answer, sent };
+      const verdict = judgeStatus(answer.status, retryAfter, target.rule, this.clock.now());
+      return { verdict, answer, sent };
     } catch (error) {
       return { verdict: verdictOf(error, call), sent: sent || wasSent(error) };
+    }
+  }
+
+  /** What mints tokens may hang, and is shared by all calls that wait for the same one. */
+  private async inTime(
+    minted: Promise<string>,
+    deadline: Duration,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const over = Promise.withResolvers<never>();
+    const end = (failure: OutboundError['failure'], message: string) =>
+      over.reject(new OutboundError(failure, false, message));
+    const onAbort = () => end('aborted', 'given up by the caller');
+    const timer = this.clock.after(deadline, () => end('deadline', 'no ID token came in time'));
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    try {
+      return await Promise.race([minted, over.promise]);
+    } finally {
+      timer.cancel();
+      signal.removeEventListener('abort', onAbort);
     }
   }
 }
