@@ -86,6 +86,9 @@ export class RedisJournal implements Journal {
       maxRetriesPerRequest: 1,
       // A claim whose answer was lost would find itself running.
       autoResendUnfulfilledCommands: false,
+      // What is given up is given up at once: ioredis would hold the process two seconds for the
+      // end of a socket, also of one that has long ended.
+      disconnectTimeout: 0,
       connectionName: 'nest-cloud-tasks',
     });
     // Each failure is told to whoever waits; without a listener ioredis prints it.

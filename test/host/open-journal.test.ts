@@ -1,5 +1,5 @@
 /** What a person reads where the journal's store can't be used. */
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -29,6 +29,17 @@ test.each([
   const said = await refusal(url);
   expect(said).toMatch(message);
   expect(said).not.toContain('secret');
+});
+
+test('a Redis where nobody listens leaves no timer that would keep the process', async () => {
+  jest.useFakeTimers({ doNotFake: ['nextTick', 'setImmediate', 'queueMicrotask'] });
+  try {
+    await refusal('redis://127.0.0.1:1');
+    jest.advanceTimersByTime(1);
+    expect(jest.getTimerCount()).toBe(0);
+  } finally {
+    jest.useRealTimers();
+  }
 });
 
 test('a file that is no journal', async () => {
