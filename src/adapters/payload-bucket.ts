@@ -1,5 +1,6 @@
 /** Keeps payloads in a bucket of Google Cloud Storage, by Google's client. */
 import type { Bucket, File } from '@google-cloud/storage';
+import type { Readable } from 'node:stream';
 import type { ErrorCode } from '../engine/errors.js';
 import { CloudTasksError } from '../engine/errors.js';
 import type { PayloadStore } from '../foundation/payload-store.js';
@@ -68,6 +69,9 @@ class PayloadBucket implements PayloadStore {
     try {
       // Whoever asked knows the payload's SHA-256.
       const stream = this.object(key).createReadStream({ validation: false, decompress: false });
+      // Google's client pipes the answer into two streams, and one listener more than Node's default
+      // would have Node warn of a leak: https://github.com/googleapis/google-cloud-node/issues/9185
+      stream.once('response', (answer: Readable) => answer.setMaxListeners(20));
       for await (const chunk of stream as AsyncIterable<Uint8Array>) {
         chunks.push(chunk.subarray(0, left));
         left -= chunk.length;

@@ -1,9 +1,11 @@
 /** What the stores of payloads do with a place that refuses, each in its own way. */
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { openPayloadStore } from '../../src/host/open-payload-store.js';
 import type { PayloadStore } from '../../src/foundation/payload-store.js';
 import { StorageServer } from '../support/storage-server.js';
@@ -77,6 +79,23 @@ describe('a bucket', () => {
     server.objects.set('other/2000-01-01/x', payload);
     expect(await store.removeBefore('2030-01-01')).toBe(0);
     expect(server.objects.size).toBe(1);
+  });
+
+  // In a process of its own, since Node's warnings don't reach a test.
+  test('gives a large payload without a warning of Node in the log', async () => {
+    server.objects.set(`tasks/${key}`, Buffer.alloc(1_000_000));
+    const program = `
+      const { openPayloadBucket } = await import('./src/adapters/payload-bucket.ts');
+      const place = { bucket: 'payloads', prefix: 'tasks', apiEndpoint: '${server.url}' };
+      console.log((await (await openPayloadBucket(place)).get('${key}', 2_000_000)).length);
+    `;
+    const typescript = ['--import', './test/support/run-typescript.mjs', '--input-type=module'];
+    const printed = await promisify(execFile)(
+      process.execPath,
+      [...typescript, '--eval', program],
+      { env: { PATH: process.env['PATH'] } },
+    );
+    expect(printed).toEqual({ stdout: '1000000\n', stderr: '' });
   });
 
   test('takes an object that is there already for its own, written by a try whose answer was lost', async () => {
