@@ -34,6 +34,7 @@ export class MemoryJournal implements Journal {
   async complete(key: string, fence: number, outcome: string, ttl: Duration): Promise<boolean> {
     const kept = this.kept.get(key);
     if (kept?.fence !== fence) return false;
+    if (kept.outcome !== undefined && kept.outcome !== outcome) return false;
     this.kept.set(key, { fence, outcome, until: this.clock.now() + ttl });
     return true;
   }

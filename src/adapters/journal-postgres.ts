@@ -38,7 +38,7 @@ const SQL = {
   renew: `UPDATE nest_cloud_tasks_journal SET until = ${NOW} + $4::bigint
     WHERE key = $2 AND fence = $3 AND outcome IS NULL`,
   complete: `UPDATE nest_cloud_tasks_journal SET until = ${NOW} + $4::bigint, outcome = $5
-    WHERE key = $2 AND fence = $3`,
+    WHERE key = $2 AND fence = $3 AND coalesce(outcome, $5) = $5`,
   release: `UPDATE nest_cloud_tasks_journal SET until = least(until, ${NOW})
     WHERE key = $2 AND fence = $3 AND outcome IS NULL`,
   note: `

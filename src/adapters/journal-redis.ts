@@ -44,7 +44,7 @@ const SCRIPTS = {
     return 1`,
   /** ARGV: now, fence, ttl, outcome. */
   complete: `${NOW}
-    if fence ~= tonumber(ARGV[2]) then return 0 end
+    if fence ~= tonumber(ARGV[2]) or (outcome or ARGV[4]) ~= ARGV[4] then return 0 end
     keep(fence, tonumber(ARGV[3]), ARGV[4])
     return 1`,
   /** ARGV: now, fence. */

@@ -78,7 +78,7 @@ export class SqliteJournal implements Journal {
 
   complete(key: string, fence: number, outcome: string, ttl: Duration): Promise<boolean> {
     return this.write(
-      () => this.sql.complete.run(outcome, this.clock.now() + ttl, key, fence).changes > 0,
+      () => this.sql.complete.run(key, fence, outcome, this.clock.now() + ttl).changes > 0,
     );
   }
 
@@ -179,7 +179,10 @@ function statements(db: DatabaseSync) {
        RETURNING fence`,
     ),
     renew: db.prepare('UPDATE entry SET until = ? WHERE key = ? AND fence = ? AND outcome IS NULL'),
-    complete: db.prepare('UPDATE entry SET outcome = ?, until = ? WHERE key = ? AND fence = ?'),
+    complete: db.prepare(
+      `UPDATE entry SET outcome = ?3, until = ?4
+       WHERE key = ?1 AND fence = ?2 AND coalesce(outcome, ?3) = ?3`,
+    ),
     release: db.prepare(
       'UPDATE entry SET until = min(until, ?) WHERE key = ? AND fence = ? AND outcome IS NULL',
     ),

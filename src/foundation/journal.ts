@@ -18,8 +18,9 @@ export interface Journal {
   renew(key: string, fence: number, lease: Duration): Promise<boolean>;
 
   /**
-   * Records how it ended, for `ttl`; durable when this answers. Also after the lease has lapsed,
-   * as long as nobody took the key over: then false, and nothing is recorded.
+   * Records how it ended, for `ttl`; durable when this answers. Also after the lease has lapsed.
+   * False, and nothing is recorded, when somebody took the key over, or ended it otherwise: the
+   * fence that others are told of what runs lets them end it. Said twice, the same is the same.
    */
   complete(key: string, fence: number, outcome: string, ttl: Duration): Promise<boolean>;
 

@@ -127,6 +127,18 @@ export function describeJournal(name: string, start: () => Promise<JournalUnderT
       expect(await other.read(key)).toMatchObject({ state: 'done', outcome: 'late' });
     });
 
+    test('takes the first outcome only, whoever of those who know the fence brings it', async () => {
+      const fence = await claimed();
+      const running = await other.claim(key, LEASE);
+      const known = running.state === 'running' ? running.fence : NaN;
+      expect(await other.complete(key, known, 'ended', TTL)).toBe(true);
+      expect(await journal.renew(key, fence, LEASE)).toBe(false);
+      expect(await journal.complete(key, fence, 'late', 2 * TTL)).toBe(false);
+      expect(await journal.complete(key, fence, '', 2 * TTL)).toBe(false);
+      const done = { state: 'done', outcome: 'ended', until: clock.now() + TTL };
+      expect(await journal.read(key)).toEqual(done);
+    });
+
     test('is never moved by a holder that was fenced off', async () => {
       const old = await claimed();
       await clock.advance(LEASE);
@@ -217,9 +229,11 @@ export function describeJournal(name: string, start: () => Promise<JournalUnderT
       let run = 0;
       const name = fc.constantFrom('a', 'b');
       const which = fc.nat(3);
+      const outcome = fc.constantFrom('o', 'p');
       const call = fc.oneof(
         fc.record({ verb: fc.constant('claim' as const), name }),
-        fc.record({ verb: fc.constantFrom('renew', 'complete', 'release'), name, which }),
+        fc.record({ verb: fc.constantFrom('renew', 'release'), name, which }),
+        fc.record({ verb: fc.constant('complete' as const), name, which, outcome }),
         fc.record({ verb: fc.constantFrom('read', 'note', 'expire'), name }),
         fc.record({ verb: fc.constant('advance' as const), by: fc.integer({ min: 1, max: 40 }) }),
       );
@@ -243,7 +257,7 @@ export function describeJournal(name: string, start: () => Promise<JournalUnderT
               if (step.verb === 'expire') return target.expire().then(() => undefined);
               if (step.verb === 'renew') return target.renew(full, fence, LEASE);
               if (step.verb === 'release') return target.release(full, fence);
-              if (step.verb === 'complete') return target.complete(full, fence, 'o', 2 * LEASE);
+              if ('outcome' in step) return target.complete(full, fence, step.outcome, 2 * LEASE);
               return target.note([{ key: full, outcome: 'n', ttl: LEASE }]);
             };
             const [expected, actual] = [

@@ -137,14 +137,12 @@ export class RelayRecords {
     if (!journal) return undefined;
     const key = this.runKey(id, redrive);
     const outcome = JSON.stringify(ended);
-    const claim = await journal.claim(key, MOMENT);
-    if (claim.state === 'done') return readEnded(claim.outcome);
-    if (claim.state === 'claimed') {
+    for (;;) {
+      const claim = await journal.claim(key, MOMENT);
+      if (claim.state === 'done') return readEnded(claim.outcome);
+      // By the fence of whoever is at it: of the two of us, one records how it ended.
       if (await journal.complete(key, claim.fence, outcome, keep)) return undefined;
-      return this.endUnlessEnded(id, redrive, ended, keep);
     }
-    await journal.note([{ key, outcome, ttl: keep }]);
-    return undefined;
   }
 
   private async note(key: string, content: object, ttl: Duration): Promise<void> {

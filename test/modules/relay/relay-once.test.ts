@@ -1,7 +1,9 @@
 /** One call for one key, whoever asks for it how often, and whatever ends in between. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Server } from 'node:http';
+import type { Journal } from '../../../src/foundation/journal.js';
 import { Outcomes } from '../../../src/modules/dead-letters/outcomes.js';
+import { JOURNAL } from '../../../src/modules/journal/journal-options.js';
 import { closeApps } from '../../support/tasks-app.js';
 import type { RelayApp } from './relay-bench.js';
 import { deliver, startRelay, Target, taskBody } from './relay-bench.js';
@@ -111,6 +113,26 @@ describe('with another instance on the same store', () => {
     expect((await deliver(app, body, { attempt: 1 })).status).toBe(200);
     expect(await other.relay.status(id)).toMatchObject({ state: 'cancelled' });
     expect(target.seen).toHaveLength(1);
+  });
+
+  test('a cancel that comes too late leaves the answer as it was recorded', async () => {
+    target.answer = () => undefined;
+    const body = await taskBody(app, { url: target.url });
+    const { id } = JSON.parse(body) as { id: string };
+    const first = deliver(app, body);
+    const [seen] = await target.count(1);
+    // Between what the canceller reads and what it writes, the call ends.
+    const journal = other.app.get<Journal>(JOURNAL);
+    const claim = journal.claim.bind(journal);
+    journal.claim = async (...asked) => {
+      const found = await claim(...asked);
+      seen?.response.end('the answer');
+      expect((await first).status).toBe(200);
+      return found;
+    };
+    await expect(other.relay.cancel(id)).rejects.toMatchObject({ code: 'FAILED_PRECONDITION' });
+    const answer = { body: Buffer.from('the answer').toString('base64') };
+    expect(await app.relay.status(id)).toMatchObject({ state: 'done', answer });
   });
 });
 
