@@ -22,6 +22,7 @@ import type { OnCallerGone, RelayCall, RelayRetry } from './relay-call.js';
 import { readRelayCall, RELAY_FIELDS } from './relay-call.js';
 import { fittingDeadline } from './relay-budget.js';
 import { RelaySettings } from './relay-options.js';
+import type { AskedRelay } from './relay-records.js';
 import { digest, idOfKey, RelayRecords } from './relay-records.js';
 import type { RelayRecord } from './relay-status.js';
 import { RelayStatuses } from './relay-status.js';
@@ -145,7 +146,9 @@ export class Relay {
     check?.(options.queue);
     const limits = { ...call, timeout };
     const fingerprint = fingerprintOf(call);
-    const id = await this.idFor(limits, fingerprint, owner, ownId);
+    const named = this.idFor(limits, owner, ownId);
+    const before = named === undefined ? undefined : await this.askedBefore(named, fingerprint);
+    const id = named ?? randomBytes(32).toString('hex');
     const body = relayTaskBody({ call: limits, id, owner, maxAttempts });
     const work = {
       method: 'POST',
@@ -155,7 +158,8 @@ export class Relay {
       body: JSON.stringify(body),
     } as const;
     const about = { fingerprint, ...(owner === undefined ? {} : { owner }) };
-    await this.records.noteAsked(id, about);
+    // What is known of the task that was asked for before holds until there is another one.
+    if (!before) await this.records.noteAsked(id, about);
     const task = await this.tasks.create(work, options, ownId);
     await this.records.noteAsked(id, { ...about, task: task.name });
     return { id, task, queue: options.queue };
@@ -203,17 +207,18 @@ export class Relay {
     return fittingDeadline(asked, own.target === undefined && this.backend.kind, timeout);
   }
 
-  private async idFor(
+  /** Undefined for a call that can't have been asked for before. */
+  private idFor(
     { idempotencyKey }: RelayCall,
-    fingerprint: string,
     owner: string | undefined,
     ownId: string | undefined,
-  ): Promise<string> {
+  ): string | undefined {
     const { location } = this.backend;
-    if (idempotencyKey === undefined) {
-      return ownId === undefined ? randomBytes(32).toString('hex') : digest(`${location} ${ownId}`);
-    }
-    const id = idOfKey(location, owner, idempotencyKey);
+    if (idempotencyKey !== undefined) return idOfKey(location, owner, idempotencyKey);
+    return ownId === undefined ? undefined : digest(`${location} ${ownId}`);
+  }
+
+  private async askedBefore(id: string, fingerprint: string): Promise<AskedRelay | undefined> {
     const before = await this.records.asked(id);
     if (before && before.fingerprint !== fingerprint) {
       throw new CloudTasksError(
@@ -222,7 +227,7 @@ export class Relay {
         { field: 'idempotencyKey' },
       );
     }
-    return id;
+    return before;
   }
 }
 

@@ -69,6 +69,17 @@ test('two tasks of one idempotencyKey are one call', async () => {
   });
 });
 
+test('a second task of a key that can’t be made leaves what is known of the first', async () => {
+  const wanted = { url: target.url, idempotencyKey: 'report-2' };
+  const { id } = await app.relay.call(wanted, { taskId: 'report' });
+  await expect(app.relay.call(wanted, { taskId: 'report' })).rejects.toMatchObject({
+    code: 'ALREADY_EXISTS',
+  });
+  expect(await app.relay.status(id)).toMatchObject({ state: 'accepted' });
+  await app.relay.cancel(id);
+  expect(await app.tasks()).toEqual([]);
+});
+
 test('another call under a key that slipped through is given up, not answered by the first', async () => {
   const one = { url: target.url, payload: 'one', idempotencyKey: 'k' };
   const first = await deliver(app, JSON.stringify(one));
