@@ -51,9 +51,17 @@ export interface StartedRelay {
 
 export type RunningRelay = { readonly until: Instant } & Partial<StartedRelay>;
 
-export type FoundRelay =
-  | { readonly kind: 'ended'; readonly ended: EndedRelay; readonly redrive: number }
-  | { readonly kind: 'running'; readonly running: RunningRelay; readonly redrive: number };
+/** The run that was begun last. */
+interface LastRun extends StartedRelay {
+  readonly redrive: number;
+}
+
+/** The last run of a call; `open` when nobody is at it, and nobody remembers that it has ended. */
+export type FoundRelay = { readonly redrive: number } & (
+  | { readonly kind: 'open' }
+  | { readonly kind: 'ended'; readonly ended: EndedRelay }
+  | { readonly kind: 'running'; readonly running: RunningRelay }
+);
 
 @Injectable()
 export class RelayRecords {
@@ -76,11 +84,13 @@ export class RelayRecords {
   }
 
   async started(id: string, redrive: number): Promise<StartedRelay | undefined> {
-    return this.noted<StartedRelay>(`relay-started:${this.runKey(id, redrive)}`);
+    const last = await this.lastRun(id);
+    return last?.redrive === redrive ? last : undefined;
   }
 
   async noteStarted(id: string, redrive: number, started: StartedRelay): Promise<void> {
-    await this.note(`relay-started:${this.runKey(id, redrive)}`, started, TASK_AGE);
+    const last: LastRun = { ...started, redrive };
+    await this.note(`relay-started:${this.scope(id)}`, last, TASK_AGE);
   }
 
   /** Whether the task of its callback exists. */
@@ -107,13 +117,14 @@ export class RelayRecords {
     };
   }
 
-  /** The last run of a call; undefined when none has begun, or nobody remembers it. */
-  async find(id: string): Promise<FoundRelay | undefined> {
-    let found: FoundRelay | undefined;
-    for (let redrive = 0; ; redrive++) {
+  async find(id: string): Promise<FoundRelay> {
+    // Of the runs before it nothing may be remembered any more.
+    const last = await this.lastRun(id);
+    let found: FoundRelay = { kind: 'open', redrive: last?.redrive ?? 0 };
+    for (let { redrive } = found; ; redrive++) {
       const entry = await this.journal?.read(this.runKey(id, redrive));
       if (entry?.state === 'running') {
-        const started = await this.started(id, redrive);
+        const started = last?.redrive === redrive ? last : {};
         return { kind: 'running', running: { until: entry.until, ...started }, redrive };
       }
       if (entry?.state !== 'done') return found;
@@ -143,6 +154,10 @@ export class RelayRecords {
       // By the fence of whoever is at it: of the two of us, one records how it ended.
       if (await journal.complete(key, claim.fence, outcome, keep)) return undefined;
     }
+  }
+
+  private lastRun(id: string): Promise<LastRun | undefined> {
+    return this.noted(`relay-started:${this.scope(id)}`);
   }
 
   private async note(key: string, content: object, ttl: Duration): Promise<void> {

@@ -9,7 +9,7 @@ import { ExistingTasks } from '../tasks/calls/existing-tasks.js';
 import type { TaskStatus } from '../tasks/attempts/task-statuses.js';
 import { TaskStatuses } from '../tasks/attempts/task-statuses.js';
 import { RelaySettings } from './relay-options.js';
-import type { EndedRelay, FoundRelay } from './relay-records.js';
+import type { AskedRelay, EndedRelay, FoundRelay } from './relay-records.js';
 import { RelayRecords } from './relay-records.js';
 import { RelayRuns } from './relay-runs.js';
 
@@ -40,6 +40,13 @@ export interface RelayRecord {
   readonly answer?: EndedRelay['answer'];
 }
 
+interface Looked {
+  readonly asked: AskedRelay | undefined;
+  readonly found: FoundRelay;
+  /** Absent where none does. */
+  readonly waiting?: TaskStatus | undefined;
+}
+
 @Injectable()
 export class RelayStatuses {
   constructor(
@@ -58,16 +65,13 @@ export class RelayStatuses {
 
   /** @throws CloudTasksError NOT_FOUND for a call that never was, or that ended too long ago */
   async of(id: string): Promise<RelayRecord> {
-    const found = await this.records.find(id);
-    if (found?.kind === 'running') return running(id, found);
-    const waiting = await this.waiting(id);
-    if (!found) {
+    const { found, waiting } = await this.look(id);
+    if (found.kind === 'running') return running(id, found);
+    if (found.kind === 'open') {
       if (waiting) return accepted(id, waiting);
-      throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
+      throw noSuchCall();
     }
     const { ended, redrive } = found;
-    // Redriven, and not begun again.
-    if (ended.state === 'dead' && waiting?.scheduleTime) return accepted(id, waiting);
     const isReported = ended.state === 'done' && (await this.records.isReported(id, redrive));
     return shownEnd(id, ended, isReported);
   }
@@ -79,15 +83,11 @@ export class RelayStatuses {
    * @throws CloudTasksError NOT_FOUND as `of`, FAILED_PRECONDITION when it has ended already
    */
   async cancel(id: string): Promise<RelayRecord> {
-    const found = await this.records.find(id);
-    const redrive = found?.redrive ?? 0;
+    const { asked, found } = await this.look(id);
+    if (found.kind === 'open' && !asked) throw noSuchCall();
+    const { redrive } = found;
     const ended = await this.runs.cancel(id, redrive);
     if (ended) return this.checkedEnd(id, ended);
-    if (found?.kind === 'ended') return this.checkedEnd(id, found.ended);
-    const asked = await this.records.asked(id);
-    if (!asked && !found) {
-      throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
-    }
     const started = await this.records.started(id, redrive);
     const cancelled: EndedRelay = {
       state: 'cancelled',
@@ -102,6 +102,17 @@ export class RelayStatuses {
     return shownEnd(id, cancelled, false);
   }
 
+  private async look(id: string): Promise<Looked> {
+    const asked = await this.records.asked(id);
+    const found = await this.records.find(id);
+    const isDead = found.kind === 'ended' && found.ended.state === 'dead';
+    if (found.kind !== 'open' && !isDead) return { asked, found };
+    const waiting = await this.waiting(asked);
+    if (!isDead || !waiting?.scheduleTime) return { asked, found, waiting };
+    // Redriven, and not begun again.
+    return { asked, found: { kind: 'open', redrive: found.redrive + 1 }, waiting };
+  }
+
   private checkedEnd(id: string, ended: EndedRelay): RelayRecord {
     if (ended.state === 'cancelled') return shownEnd(id, ended, false);
     throw new CloudTasksError('FAILED_PRECONDITION', `The call has ended: it is ${ended.state}.`, {
@@ -109,8 +120,7 @@ export class RelayStatuses {
     });
   }
 
-  private async waiting(id: string): Promise<TaskStatus | undefined> {
-    const asked = await this.records.asked(id);
+  private async waiting(asked: AskedRelay | undefined): Promise<TaskStatus | undefined> {
     if (asked?.task === undefined) return undefined;
     try {
       return await this.tasks.of(asked.task);
@@ -119,6 +129,10 @@ export class RelayStatuses {
       throw error;
     }
   }
+}
+
+function noSuchCall(): CloudTasksError {
+  return new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
 }
 
 function running(id: string, { running }: Extract<FoundRelay, { kind: 'running' }>): RelayRecord {
