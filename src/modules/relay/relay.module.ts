@@ -53,12 +53,17 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
     Relay,
     {
       provide: IdTokens,
-      inject: [RelaySettings, QueueBackend],
-      useFactory: ({ credentials, serviceAccount }: RelaySettings, backend: QueueBackend) =>
+      inject: [RelaySettings, QueueBackend, CLOCK],
+      useFactory: (
+        { credentials, serviceAccount }: RelaySettings,
+        backend: QueueBackend,
+        clock: Clock,
+      ) =>
         new IdTokens(
           credentials ?? { kind: backend.kind === 'embedded' ? 'engine' : 'default' },
           backend,
-          serviceAccount,
+          clock,
+          { serviceAccount },
         ),
     },
     {

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { IdTokens } from '../../../src/modules/relay/id-tokens.js';
 import { Loopback } from '../../support/loopback.js';
 import { encode } from '../../support/test-issuer.js';
+import { VirtualClock } from '../../support/virtual-clock.js';
 
 const AUDIENCE = 'https://api.example.com';
 const home = mkdtempSync(join(tmpdir(), 'no-credentials-'));
@@ -60,7 +61,11 @@ function token(audience: string): string {
 }
 
 const idTokens = () =>
-  new IdTokens({ kind: 'default' }, { idToken: () => Promise.reject(new Error('no engine')) });
+  new IdTokens(
+    { kind: 'default' },
+    { idToken: () => Promise.reject(new Error('no engine')) },
+    new VirtualClock(),
+  );
 
 test('fifty at once: one request for each audience, and none while the token is good', async () => {
   const tokens = idTokens();
