@@ -146,7 +146,7 @@ export function readSettings(variables: Variables): Settings {
       serviceAccount: env.account('EXTERNAL_SERVICE_ACCOUNT') ?? serviceAccount,
     },
     ...existingFile(env, 'OUTBOUND_FILE', 'outboundFile'),
-    relay: readRelay(env, { projectId, platform: platformOf(variables) }),
+    relay: readRelay(env, { projectId, platform: platformOf(variables), auth }),
     jobs: readJobs(env, {
       dataDir: backend.kind === 'embedded' ? backend.dataDir : undefined,
       host,

@@ -57,7 +57,7 @@ test('needs nothing for the embedded engine', () => {
     serviceAccount: 'tasks@local',
     auth: { mode: 'local', accounts: ['tasks@local'] },
     external: { origins: 'loopback', serviceAccount: 'tasks@local' },
-    relay: { maxInflight: 500, callbackSecrets: [] },
+    relay: { queues: [], maxInflight: 500, callbackSecrets: [] },
     jobs: {
       mail: { place: { folder: '.data/mailbox' }, from: 'app@localhost', shown: true },
       records: { file: '.data/app.sqlite' },
@@ -137,7 +137,7 @@ test('reads every setting', () => {
       ],
       serviceAccount: 'x@y',
     },
-    relay: { maxInflight: 500, callbackSecrets: [] },
+    relay: { queues: [], maxInflight: 500, callbackSecrets: [] },
     jobs: {
       mail: {
         place: { smtp: 'smtps://user:secret@mail.example.com' },
@@ -166,6 +166,17 @@ test('believes App Engine’s headers where App Engine is', () => {
   expect(readSettings({ ...onStandard, AUTH_MODE: 'oidc' }).auth.mode).toBe('oidc');
   expect(readSettings({ ...GOOGLE, ...BY_IAP, GAE_ENV: 'flex' }).auth.mode).toBe('oidc');
   expect(readSettings({ ...GOOGLE, ...BY_IAP, K_SERVICE: 'app' }).auth.mode).toBe('oidc');
+});
+
+test('sends relayed calls to relay.app.yaml’s queue on App Engine, unless it may not', () => {
+  const onStandard = { ...GOOGLE, ...BY_IAP, GAE_ENV: 'standard' };
+  const queues = (given: Variables) => readSettings({ ...onStandard, ...given }).relay.queues;
+  expect(queues({})).toEqual(['relay']);
+  expect(queues({ ALLOWED_QUEUES: 'default,relay' })).toEqual(['relay']);
+  expect(queues({ ALLOWED_QUEUES: 'default' })).toEqual([]);
+  expect(queues({ RELAY_QUEUES: 'long, longer' })).toEqual(['long', 'longer']);
+  expect(queues({ GAE_ENV: 'flex' })).toEqual([]);
+  expect(queues({ AUTH_MODE: 'oidc' })).toEqual([]);
 });
 
 test('believes Cloud Run where it is asked to, on Cloud Run alone', () => {

@@ -1,8 +1,11 @@
 /** Reads the settings of the relay: how many calls, as whom, and what callbacks are signed with. */
 import type { Environment } from './environment.js';
 import type { Platform } from '../foundation/platform.js';
+import type { AuthSettings } from './auth.js';
 
 export interface RelaySettings {
+  /** Whose tasks are handled where a call may take 24 hours; calls go to the first by default. */
+  readonly queues: readonly string[];
   /** Calls that one process has open at once. */
   readonly maxInflight: number;
   /** Whose ID tokens calls carry; absent, the credentials' own. */
@@ -15,23 +18,36 @@ export interface RelaySettings {
   readonly callbackSecrets: readonly string[];
 }
 
+interface Place {
+  readonly projectId: string;
+  readonly platform: Platform | undefined;
+  readonly auth: Pick<AuthSettings, 'mode' | 'queues'>;
+}
+
 const DEFAULT_INFLIGHT = 500;
 const MOST_INFLIGHT = 10_000;
 /** A call takes two of the 4,096 connections that App Engine's proxy has. */
 const MOST_ON_APP_ENGINE = 1800;
 
-export function readRelay(
-  env: Environment,
-  { projectId, platform }: { readonly projectId: string; readonly platform: Platform | undefined },
-): RelaySettings {
+export function readRelay(env: Environment, { projectId, platform, auth }: Place): RelaySettings {
   const serviceAccount = env.account('RELAY_SERVICE_ACCOUNT');
   const credentials = readCredentials(env, projectId);
   return {
+    queues: readQueues(env, auth),
     maxInflight: readInflight(env, platform),
     ...(serviceAccount === undefined ? {} : { serviceAccount }),
     ...(credentials === undefined ? {} : { credentials }),
     callbackSecrets: env.webhookSecrets('CALLBACK_SECRET'),
   };
+}
+
+/** On App Engine that of relay.app.yaml, unless its tasks would be turned away. */
+function readQueues(env: Environment, { mode, queues: allowed }: Place['auth']): readonly string[] {
+  const isAllowed = (id: string) => allowed?.includes(id) ?? true;
+  const queues = env.queues('RELAY_QUEUES');
+  if (queues?.every(isAllowed) === false) env.refuse('RELAY_QUEUES', 'queues of ALLOWED_QUEUES');
+  const known = mode === 'appengine' ? ['relay'] : [];
+  return queues ?? known.filter(isAllowed);
 }
 
 function readInflight(env: Environment, platform: Platform | undefined): number {

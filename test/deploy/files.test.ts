@@ -145,6 +145,7 @@ describe('App Engine', () => {
       role: 'all',
       producer: { kind: 'api-key' },
       auth: { mode: 'appengine' },
+      relay: { queues: ['relay'] },
     });
   });
 

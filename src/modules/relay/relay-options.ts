@@ -7,14 +7,22 @@ import { DAY, SECOND } from '../../engine/time.js';
 import type { OutboundRule } from '../../outbound/outbound-rule.js';
 import type { LoopbackCalls } from '../../outbound/outbound-rule.js';
 import { platformOf } from '../../foundation/platform.js';
+import { readQueueId } from '../tasks/task-options.js';
 import { refuseUnknown, shown } from '../tasks/unknown-option.js';
 import type { RelayCredentials } from './id-tokens.js';
+import { requestLimit } from './relay-budget.js';
 
 export interface RelayModuleOptions {
   /** Which origins may be called, and how. Default: those of `OutboundModule`, mounted beside. */
   readonly rules?: readonly OutboundRule[] | undefined;
   /** Whether targets may be on this machine: `refused`, `by-rule` or `any`. Default `refused`. */
   readonly loopback?: LoopbackCalls | undefined;
+  /**
+   * Ids of queues whose tasks are handled where a call may take 24 hours: on App Engine, by a service
+   * with basic or manual scaling. Calls that name no queue go to the first. Default: none, so that
+   * on App Engine a call may take 10 minutes, and that of `TasksModule` is the queue.
+   */
+  readonly queues?: readonly string[] | undefined;
   /** Calls that one process has open at once, 1 to 10000; 1800 at most on App Engine. Default 500. */
   readonly maxInflight?: number | undefined;
   /** Whose ID tokens calls carry where their rule names nobody. Default: the credentials' own. */
@@ -38,6 +46,7 @@ export interface RelayModuleOptions {
 const KNOWN = [
   'rules',
   'loopback',
+  'queues',
   'maxInflight',
   'serviceAccount',
   'credentials',
@@ -57,6 +66,9 @@ const MOST_RECORDED = 1024 * 1024;
 
 /** The options, checked, in our units. */
 export class RelaySettings {
+  readonly queues: readonly string[];
+  /** How long the platform lets a request take that isn't of one of those queues. */
+  readonly requestLimit: Duration;
   readonly maxInflight: number;
   readonly serviceAccount: string | undefined;
   readonly credentials: RelayCredentials | undefined;
@@ -75,6 +87,8 @@ export class RelaySettings {
     const onAppEngine = platform?.startsWith('app-engine') ?? false;
     const most = onAppEngine ? MOST_ON_APP_ENGINE : MOST_INFLIGHT;
     this.maxInflight = whole('maxInflight', options.maxInflight ?? DEFAULT_INFLIGHT, 1, most);
+    this.queues = (options.queues ?? []).map(readQueueId);
+    this.requestLimit = requestLimit(platform);
     this.recordBytes = whole('recordBytes', options.recordBytes ?? 256 * 1024, 0, MOST_RECORDED);
     this.keep = within('keep', keep, 60 * SECOND, 365 * DAY);
     this.lease = within('lease', lease, SECOND, 3600 * SECOND);

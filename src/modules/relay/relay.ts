@@ -15,12 +15,13 @@ import type { EnqueuedAs } from '../tasks/calls/handler-tasks.js';
 import { HandlerTasks } from '../tasks/calls/handler-tasks.js';
 import { HandlerRoutes } from '../tasks/routes/handler-routes.js';
 import { findHandler } from '../tasks/routes/named-handler.js';
+import { MOST_APP_ENGINE_DEADLINE } from '../tasks/task-limits.js';
 import type { BaseOptions, TaskOptions } from '../tasks/task-options.js';
 import { mergeOptions, readTaskOptions } from '../tasks/task-options.js';
 import type { TaskRef } from '../tasks/tasks.js';
 import type { OnCallerGone, RelayCall, RelayRetry } from './relay-call.js';
 import { readRelayCall, RELAY_FIELDS } from './relay-call.js';
-import { fittingDeadline } from './relay-budget.js';
+import { DEADLINE_ROOM, fittingDeadline } from './relay-budget.js';
 import { RelaySettings } from './relay-options.js';
 import type { AskedRelay } from './relay-records.js';
 import { digest, idOfKey, RelayRecords } from './relay-records.js';
@@ -96,7 +97,9 @@ export class Relay {
     private readonly routes: HandlerRoutes,
     private readonly tasks: HandlerTasks,
     private readonly statuses: RelayStatuses,
-  ) {}
+  ) {
+    routes.takeFrom(settings.queues);
+  }
 
   /**
    * Enqueues the call; resolves when its task is durable.
@@ -141,8 +144,8 @@ export class Relay {
     if (!this.journal.possible) {
       throw new CloudTasksError('FAILED_PRECONDITION', `The relay ${STORE_MISSING}.`);
     }
-    const { call, timeout } = this.permitted(readRelayCall(fields));
-    const options = this.options(given, timeout, ownId);
+    const { call, timeout: wanted } = this.permitted(readRelayCall(fields));
+    const { options, timeout } = this.options(given, wanted, ownId);
     check?.(options.queue);
     const limits = { ...call, timeout };
     const fingerprint = fingerprintOf(call);
@@ -170,7 +173,7 @@ export class Relay {
   }
 
   /** What the outbound rules make of it; they are asked again when it is made. */
-  private permitted(asked: RelayCall): { call: RelayCall; timeout: Duration } {
+  private permitted(asked: RelayCall): { call: RelayCall; timeout: Duration | undefined } {
     const { rule } = this.policy.permit(asked.url);
     const headers = this.policy.headers(rule, asked.headers);
     if (asked.callbackUrl !== undefined) {
@@ -196,15 +199,25 @@ export class Relay {
         'timeout',
       );
     }
-    return { call: { ...asked, headers }, timeout: asked.timeout ?? most ?? DEFAULT_TIMEOUT };
+    return { call: { ...asked, headers }, timeout: asked.timeout ?? most };
   }
 
-  private options(given: TaskOptions, timeout: Duration, ownId: string | undefined): BaseOptions {
+  private options(
+    given: TaskOptions,
+    wanted: Duration | undefined,
+    ownId: string | undefined,
+  ): { options: BaseOptions; timeout: Duration } {
     const route = findHandler(this.routes.read(), 'RelayController.relay');
+    const { queues: longQueues, requestLimit } = this.settings;
+    const [queue] = longQueues;
     const taskId = given.taskId ?? ownId;
     const own = readTaskOptions(taskId === undefined ? given : { ...given, taskId });
-    const asked = mergeOptions(route.options, own);
-    return fittingDeadline(asked, own.target === undefined && this.backend.kind, timeout);
+    const asked = mergeOptions(route.options, queue === undefined ? {} : { queue }, own);
+    const isLong = this.backend.kind === 'embedded' || longQueues.includes(asked.queue);
+    const most = isLong ? MOST_APP_ENGINE_DEADLINE : requestLimit;
+    const timeout = wanted ?? Math.min(DEFAULT_TIMEOUT, most - DEADLINE_ROOM);
+    const place = { freely: own.target === undefined && this.backend.kind, most, longQueues };
+    return { options: fittingDeadline(asked, place, timeout), timeout };
   }
 
   /** Undefined for a call that can't have been asked for before. */

@@ -247,7 +247,7 @@ function readDeadline(text: DurationText): Duration {
   return deadline;
 }
 
-function readQueueId(queue: unknown): string {
+export function readQueueId(queue: unknown): string {
   if (typeof queue !== 'string' || !QUEUE_ID.test(queue) || queue.length > LONGEST_QUEUE_ID) {
     throw invalidArgument(
       `queue: expected 1 to ${LONGEST_QUEUE_ID} letters, digits and hyphens, got ${shown(queue)}.`,

@@ -36,6 +36,7 @@ interface Handler {
 @Injectable()
 export class HandlerRoutes {
   private byMark: ReadonlyMap<HandlerMark, HandlerRoute> | undefined;
+  private readonly further = new Set<string>();
 
   constructor(
     private readonly discovery: DiscoveryService,
@@ -70,6 +71,11 @@ export class HandlerRoutes {
     return this.byMark;
   }
 
+  /** A handler gets tasks of these queues too, though it names others. To be said before the start. */
+  takeFrom(queues: readonly string[]): void {
+    for (const queue of queues) this.further.add(queue);
+  }
+
   /**
    * The queues that handlers' tasks go to, the default one included.
    *
@@ -77,7 +83,7 @@ export class HandlerRoutes {
    */
   queues(): Set<string> {
     const named = [...this.read().values()].map(({ options }) => options.queue);
-    return new Set([this.settings.defaults.queue, ...named]);
+    return new Set([this.settings.defaults.queue, ...named, ...this.further]);
   }
 
   /** @throws CloudTasksError FAILED_PRECONDITION in a process that has registered no routes */
