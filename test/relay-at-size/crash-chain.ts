@@ -21,6 +21,15 @@ export interface SeenCall {
   readonly attempt: string;
 }
 
+export interface ChainOptions {
+  /** Default `1s`. */
+  readonly lease?: `${number}s`;
+  /** How long calls may take when another relay has them, in milliseconds. Default a minute. */
+  readonly patience?: number;
+  /** Of the relay's process. */
+  readonly variables?: NodeJS.ProcessEnv;
+}
+
 export class CrashChain {
   readonly seen: SeenCall[] = [];
   private readonly folder = mkdtempSync(join(tmpdir(), 'relay-crash-'));
@@ -30,14 +39,14 @@ export class CrashChain {
   private constructor(
     private readonly engine: RunningEngine,
     readonly target: SilentTarget,
-    private readonly lease: `${number}s`,
+    private readonly options: ChainOptions,
   ) {}
 
-  static async start(lease: `${number}s` = '1s'): Promise<CrashChain> {
+  static async start(options: ChainOptions = {}): Promise<CrashChain> {
     const engine = await startEngine({ dataDir: ':memory:', port: 0 });
     const chain: { made?: CrashChain } = {};
     const target = await SilentTarget.start((held) => chain.made?.take(held));
-    const made = new CrashChain(engine, target, lease);
+    const made = new CrashChain(engine, target, options);
     chain.made = made;
     for (const id of ['default', 'relay-callbacks']) {
       for (const name of [id, `${id}-dead-letter`]) {
@@ -58,8 +67,10 @@ export class CrashChain {
 
   /** A relay of the same store, at this port. */
   relay(port = 0): Promise<RelayProcess> {
+    const { lease = '1s', variables = {} } = this.options;
     return RelayProcess.start({
       port,
+      variables,
       tasks: {
         backend: 'google',
         emulatorHost: new URL(this.engine.url).host,
@@ -72,7 +83,7 @@ export class CrashChain {
       relay: {
         rules: [{ origin: this.target.url, concurrency: 1000 }],
         loopback: 'by-rule',
-        lease: this.lease,
+        lease,
       },
     });
   }
@@ -112,13 +123,16 @@ export class CrashChain {
 
   /** The records of all, once each has ended. */
   async ended(relay: RelayProcess, ids: readonly string[]): Promise<RelayRecord[]> {
-    const end = Date.now() + 60_000;
+    const { patience = 60_000 } = this.options;
+    const end = Date.now() + patience;
     for (;;) {
       const records = await relay.status(ids);
       if (records.every(({ state }) => state === 'done' || state === 'dead')) return records;
       if (Date.now() > end) {
         const states = records.map(({ state, message }) => `${state} ${message ?? ''}`);
-        throw new Error(`After a minute calls are still ${[...new Set(states)].join(', ')}.`);
+        throw new Error(
+          `After ${patience / 1000} s calls are still ${[...new Set(states)].join(', ')}.`,
+        );
       }
       await pause(20);
     }

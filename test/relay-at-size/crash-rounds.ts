@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { AddressInfo, Socket } from 'node:net';
 import { pause } from './real-time.js';
 import { Chance } from '../support/chance.js';
+import type { ChainOptions } from './crash-chain.js';
 import { checkRound, CrashChain } from './crash-chain.js';
 import type { RelayProcess } from './relay-process.js';
 
@@ -12,9 +13,14 @@ const CALLS = 6;
 /** @returns what is to be done once the next relay has carried everything out */
 type End = (relay: RelayProcess, chain: CrashChain) => Promise<(() => Promise<void>) | undefined>;
 
-export async function rounds(count: number, seed: number, end: End): Promise<string> {
+export async function rounds(
+  count: number,
+  seed: number,
+  end: End,
+  options?: ChainOptions,
+): Promise<string> {
   const chance = new Chance(seed);
-  const chain = await CrashChain.start();
+  const chain = await CrashChain.start(options);
   // Tasks go to one address, behind which relays come and go.
   const door = await Door.open();
   chain.serviceUrl = door.url;

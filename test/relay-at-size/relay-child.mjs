@@ -5,6 +5,7 @@ import { Module } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { readdirSync } from 'node:fs';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setInterval } from 'node:timers';
 
 // By its address, since it is there only once it is built.
 const { Relay, RelayModule, TasksModule } = await import(
@@ -48,6 +49,10 @@ process.on('message', ({ id, verb, ...argument }) => {
     (error) => process.send?.({ id, error: String(error) }),
   );
 });
-process.on('SIGTERM', () => void app.close().then(() => process.exit(0)));
+process.on('SIGTERM', () => {
+  // As the deployed app's server does: callers that keep their connection aren't waited for.
+  setInterval(() => app.getHttpServer().closeIdleConnections(), 50);
+  void app.close().then(() => process.exit(0));
+});
 process.on('disconnect', () => process.exit(1));
 process.send?.({ url: await app.getUrl() });

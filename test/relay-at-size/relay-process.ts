@@ -16,6 +16,8 @@ export interface ProcessOptions {
   readonly port?: number;
   /** Of Node. */
   readonly flags?: readonly string[];
+  /** Beside those of this process. */
+  readonly variables?: NodeJS.ProcessEnv;
 }
 
 export interface Stats {
@@ -54,12 +56,19 @@ export class RelayProcess {
     });
   }
 
-  static async start({ tasks, relay, port, flags = [] }: ProcessOptions): Promise<RelayProcess> {
+  static async start({
+    tasks,
+    relay,
+    port,
+    flags = [],
+    variables = {},
+  }: ProcessOptions): Promise<RelayProcess> {
     const file = fileURLToPath(new URL('relay-child.mjs', import.meta.url));
     const child = fork(file, [], {
       execArgv: [...flags],
       env: {
         ...process.env,
+        ...variables,
         NODE_OPTIONS: '',
         RELAY_PROCESS: JSON.stringify({ tasks, relay, port }),
       },
