@@ -15,7 +15,6 @@ export function outboundOptions(app: Settings) {
     rules: origins === 'loopback' ? [] : origins,
     loopback: origins === 'loopback' ? 'any' : backend.kind === 'embedded' ? 'by-rule' : 'refused',
     handlers: [...services, ...(serviceUrl === undefined ? [] : [serviceUrl])],
-    connections: Math.max(app.relay.maxInflight, 512),
     ownAudiences: audiences.filter((audience) => audience !== undefined),
     ...(app.outboundFile === undefined ? {} : { file: app.outboundFile }),
   } satisfies OutboundOptions;

@@ -33,8 +33,6 @@ export type OutboundMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE
 export interface OutboundClientOptions {
   /** Default: DNS. */
   readonly resolve?: Resolve;
-  /** Connections to one origin. Default 512: what is open at once is for the caller to bound. */
-  readonly connections?: number;
   /** Opens a socket to an address that was judged, in place of one over the network. */
   readonly open?: ConnectorOptions['open'];
 }
@@ -57,11 +55,12 @@ export class OutboundClient {
   constructor(
     private readonly policy: OutboundPolicy,
     private readonly clock: Clock,
-    { resolve, connections = 512, open }: OutboundClientOptions = {},
+    { resolve, open }: OutboundClientOptions = {},
   ) {
     this.agent = new Agent({
       connect: pinnedConnector({ resolve, open, loopback: policy.loopback !== 'refused' }),
-      connections,
+      // What is open at once is for callers to bound: here a call would wait with its deadline running.
+      connections: null,
       allowH2: false,
       pipelining: 1,
       // A call's deadline is the only one: an upstream may be silent for hours.

@@ -274,6 +274,16 @@ describe('where it goes', () => {
     },
   );
 
+  test('at once, however many calls are open to one origin', async () => {
+    const { upstream, call } = await local(() => undefined);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const calls = Array.from({ length: 600 }, () => call('/', { signal }).catch(() => 'ended'));
+    await upstream.until(() => upstream.heads.length === 600);
+    controller.abort();
+    expect(new Set(await Promise.all(calls))).toEqual(new Set(['ended']));
+  });
+
   test('past the proxies of the environment', async () => {
     const proxy = await RawUpstream.listen();
     const { upstream, call } = await local();

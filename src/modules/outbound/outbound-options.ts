@@ -14,6 +14,4 @@ export interface OutboundOptions {
   readonly handlers?: readonly string[];
   /** What our guards take as audience; tokens for these are sent to nobody. */
   readonly ownAudiences?: readonly string[];
-  /** Connections to one origin, where the relay holds more of them than others would. Default 512. */
-  readonly connections?: number;
 }

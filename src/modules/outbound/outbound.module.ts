@@ -23,19 +23,15 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<OutboundOption
     {
       provide: OutboundPolicy,
       inject: [OUTBOUND_OPTIONS, QueueBackend],
-      useFactory: (
-        { handlers = [], connections: _, ...options }: OutboundOptions,
-        backend: QueueBackend,
-      ) => {
+      useFactory: ({ handlers = [], ...options }: OutboundOptions, backend: QueueBackend) => {
         const engine = backend.kind === 'embedded' ? [backend.proof.jwksUrl] : [];
         return OutboundPolicy.read({ ...options, own: [...handlers, ...engine] });
       },
     },
     {
       provide: OutboundClient,
-      inject: [OUTBOUND_OPTIONS, OutboundPolicy, CLOCK],
-      useFactory: ({ connections }: OutboundOptions, policy: OutboundPolicy, clock: Clock) =>
-        new OutboundClient(policy, clock, connections === undefined ? {} : { connections }),
+      inject: [OutboundPolicy, CLOCK],
+      useFactory: (policy: OutboundPolicy, clock: Clock) => new OutboundClient(policy, clock),
     },
     {
       provide: WebhookCalls,

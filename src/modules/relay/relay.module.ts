@@ -108,12 +108,10 @@ export class RelayModule
 
   /** Beside `TasksModule`, once. With `rules` it brings an `OutboundModule` of these along. */
   static override forRoot(options: RelayModuleOptions): DynamicModule {
-    const { rules, loopback, maxInflight = 0 } = options;
+    const { rules, loopback } = options;
     const module = super.forRoot(options);
     if (rules === undefined) return module;
-    const connections = Math.max(maxInflight, 512);
-    const local = loopback ? { loopback } : {};
-    const outbound = OutboundModule.forRoot({ rules, connections, ...local });
+    const outbound = OutboundModule.forRoot({ rules, ...(loopback ? { loopback } : {}) });
     return { ...module, imports: [...(module.imports ?? []), outbound] };
   }
 
