@@ -1,5 +1,6 @@
 /** What a callback says: how a call ended, in short, and where all of it is. */
 import { MILLISECOND } from '../../engine/time.js';
+import type { CalledBack } from './relay-call.js';
 import type { EndedRelay } from './relay-records.js';
 
 export interface CallbackEvent {
@@ -25,10 +26,7 @@ export interface CallbackEvent {
 
 /** @param record the address of the call's record */
 export function callbackEvent(
-  {
-    id,
-    call,
-  }: { readonly id: string; readonly call: { readonly url: string; readonly method: string } },
+  { id, call }: { readonly id: string; readonly call: CalledBack },
   { state, answer, attempts, endedAt, reason, message }: EndedRelay,
   record: string,
 ): CallbackEvent {

@@ -34,6 +34,9 @@ export interface RelayCall {
   readonly retry: RelayRetry;
 }
 
+/** What a callback is made of. */
+export type CalledBack = Pick<RelayCall, 'url' | 'method' | 'callbackUrl'>;
+
 export const RELAY_FIELDS = [
   'url',
   'method',

@@ -82,7 +82,7 @@ export class RelayEndpointsController {
   @Delete('relay/:id')
   async cancel(@Req() request: Request, @Param('id') id: string): Promise<RelayRecord> {
     await this.checkOwner(request, id);
-    return this.statuses.cancel(id);
+    return this.relay.cancel(id);
   }
 
   /** Whoever may not see a call doesn't learn either that there is one. */

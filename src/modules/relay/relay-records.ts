@@ -8,6 +8,7 @@ import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { DeadReason } from '../dead-letters/dead-letter.js';
 import { JOURNAL } from '../journal/journal-options.js';
 import type { RecordedAnswer } from './recorded-answer.js';
+import type { CalledBack } from './relay-call.js';
 
 /** As long as a task, and so a dead letter of it, may exist. */
 const TASK_AGE: Duration = 31 * DAY;
@@ -37,6 +38,8 @@ export interface AskedRelay {
   /** Who may see it, besides those who may see all. */
   readonly owner?: string;
   readonly fingerprint: string;
+  /** Where it has a `callbackUrl`. */
+  readonly call?: CalledBack;
 }
 
 export interface StartedRelay {
@@ -136,23 +139,23 @@ export class RelayRecords {
   /**
    * Ends a run, whoever is at it: they find out when they renew their lease or record an outcome.
    *
-   * @returns how it had ended before; undefined where it hadn't, and this is how it has ended
+   * @returns how it has ended: this way, unless it had before
    */
   async endUnlessEnded(
     id: string,
     redrive: number,
     ended: EndedRelay,
     keep: Duration,
-  ): Promise<EndedRelay | undefined> {
+  ): Promise<EndedRelay> {
     const { journal } = this;
-    if (!journal) return undefined;
+    if (!journal) return ended;
     const key = this.runKey(id, redrive);
     const outcome = JSON.stringify(ended);
     for (;;) {
       const claim = await journal.claim(key, MOMENT);
       if (claim.state === 'done') return readEnded(claim.outcome);
       // By the fence of whoever is at it: of the two of us, one records how it ended.
-      if (await journal.complete(key, claim.fence, outcome, keep)) return undefined;
+      if (await journal.complete(key, claim.fence, outcome, keep)) return ended;
     }
   }
 

@@ -1,17 +1,12 @@
-/** Tells what has become of a relayed call, and cancels it. */
-import { Inject, Injectable } from '@nestjs/common';
+/** Tells what has become of a relayed call. */
+import { Injectable } from '@nestjs/common';
 import { CloudTasksError } from '../../engine/errors.js';
-import type { Clock } from '../../engine/ports.js';
 import type { Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
-import { CLOCK } from '../cloud-tasks/queue-backend.js';
-import { ExistingTasks } from '../tasks/calls/existing-tasks.js';
 import type { TaskStatus } from '../tasks/attempts/task-statuses.js';
 import { TaskStatuses } from '../tasks/attempts/task-statuses.js';
-import { RelaySettings } from './relay-options.js';
 import type { AskedRelay, EndedRelay, FoundRelay } from './relay-records.js';
 import { RelayRecords } from './relay-records.js';
-import { RelayRuns } from './relay-runs.js';
 
 /**
  * `accepted`: its task waits, for its first attempt or another one. `started`: an instance is at it.
@@ -40,7 +35,7 @@ export interface RelayRecord {
   readonly answer?: EndedRelay['answer'];
 }
 
-interface Looked {
+export interface Looked {
   readonly asked: AskedRelay | undefined;
   readonly found: FoundRelay;
   /** Absent where none does. */
@@ -51,11 +46,7 @@ interface Looked {
 export class RelayStatuses {
   constructor(
     private readonly records: RelayRecords,
-    private readonly runs: RelayRuns,
     private readonly tasks: TaskStatuses,
-    private readonly existing: ExistingTasks,
-    private readonly settings: RelaySettings,
-    @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
   /** Who asked for it, where that wasn't the app's own code. */
@@ -76,33 +67,8 @@ export class RelayStatuses {
     return shownEnd(id, ended, isReported);
   }
 
-  /**
-   * Ends a call wherever it is: waiting in its queue, under way here, or under way elsewhere, where it
-   * is noticed when the lease is renewed.
-   *
-   * @throws CloudTasksError NOT_FOUND as `of`, FAILED_PRECONDITION when it has ended already
-   */
-  async cancel(id: string): Promise<RelayRecord> {
-    const { asked, found } = await this.look(id);
-    if (found.kind === 'open' && !asked) throw noSuchCall();
-    const { redrive } = found;
-    const ended = await this.runs.cancel(id, redrive);
-    if (ended) return this.checkedEnd(id, ended);
-    const started = await this.records.started(id, redrive);
-    const cancelled: EndedRelay = {
-      state: 'cancelled',
-      message: 'It was cancelled.',
-      attempts: started?.attempts ?? 0,
-      endedAt: this.clock.now(),
-      fingerprint: asked?.fingerprint ?? '',
-    };
-    const before = await this.records.endUnlessEnded(id, redrive, cancelled, this.settings.keep);
-    if (before) return this.checkedEnd(id, before);
-    if (asked?.task !== undefined) await this.existing.cancel(asked.task, '');
-    return shownEnd(id, cancelled, false);
-  }
-
-  private async look(id: string): Promise<Looked> {
+  /** What the record says, and the queue where it may say more. */
+  async look(id: string): Promise<Looked> {
     const asked = await this.records.asked(id);
     const found = await this.records.find(id);
     const isDead = found.kind === 'ended' && found.ended.state === 'dead';
@@ -111,13 +77,6 @@ export class RelayStatuses {
     if (!isDead || !waiting?.scheduleTime) return { asked, found, waiting };
     // Redriven, and not begun again.
     return { asked, found: { kind: 'open', redrive: found.redrive + 1 }, waiting };
-  }
-
-  private checkedEnd(id: string, ended: EndedRelay): RelayRecord {
-    if (ended.state === 'cancelled') return shownEnd(id, ended, false);
-    throw new CloudTasksError('FAILED_PRECONDITION', `The call has ended: it is ${ended.state}.`, {
-      field: 'id',
-    });
   }
 
   private async waiting(asked: AskedRelay | undefined): Promise<TaskStatus | undefined> {
@@ -131,7 +90,7 @@ export class RelayStatuses {
   }
 }
 
-function noSuchCall(): CloudTasksError {
+export function noSuchCall(): CloudTasksError {
   return new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
 }
 
@@ -157,7 +116,7 @@ function accepted(id: string, { attempts, scheduleTime, reason }: TaskStatus): R
   };
 }
 
-function shownEnd(id: string, ended: EndedRelay, isReported: boolean): RelayRecord {
+export function shownEnd(id: string, ended: EndedRelay, isReported: boolean): RelayRecord {
   const { state, attempts, endedAt, reason, message, answer } = ended;
   return {
     id,

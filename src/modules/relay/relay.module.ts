@@ -11,17 +11,16 @@ import { SECOND } from '../../engine/time.js';
 import { OutboundClient } from '../../outbound/outbound-client.js';
 import { OutboundPolicy } from '../../outbound/outbound-policy.js';
 import { platformOf } from '../../foundation/platform.js';
-import { AppAddress } from '../cloud-tasks/app-address.js';
 import { CLOCK, QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { ExclusiveRuns } from '../journal/exclusive-runs.js';
 import { OutboundModule } from '../outbound/outbound.module.js';
-import { DelayedCalls } from '../tasks/calls/delayed-calls.js';
 import { CallLimits } from './call-limits.js';
 import { CallbackController } from './callback.controller.js';
 import { Callbacks } from './callbacks.js';
 import { IdTokens } from './id-tokens.js';
 import { Relay } from './relay.js';
 import { RelayAttempts } from './relay-attempts.js';
+import { RelayCancel } from './relay-cancel.js';
 import { RelayEndpointsController } from './relay-endpoints.controller.js';
 import { RelayController } from './relay.controller.js';
 import type { RelayModuleOptions } from './relay-options.js';
@@ -49,7 +48,9 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
       useFactory: (options: RelayModuleOptions) => new RelaySettings(options),
     },
     RelayRecords,
+    Callbacks,
     RelayStatuses,
+    RelayCancel,
     Relay,
     {
       provide: IdTokens,
@@ -70,7 +71,7 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
       provide: RelayRuns,
       inject: [
         ...[RelaySettings, RelayRecords, OutboundPolicy, OutboundClient, IdTokens],
-        ...[ExclusiveRuns, DelayedCalls, AppAddress, CLOCK],
+        ...[ExclusiveRuns, Callbacks, CLOCK],
       ],
       useFactory: (
         settings: RelaySettings,
@@ -79,14 +80,11 @@ const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN } =
         client: OutboundClient,
         tokens: IdTokens,
         runs: ExclusiveRuns,
-        calls: DelayedCalls,
-        address: AppAddress,
+        callbacks: Callbacks,
         clock: Clock,
       ) => {
         const upstream = new UpstreamCalls(policy, client, tokens, settings.recordBytes, clock);
         const attempts = new RelayAttempts(records, upstream, clock);
-        const tasks = calls.of(CallbackController);
-        const callbacks = new Callbacks(tasks, records, address, settings.publicUrl);
         const limits = new CallLimits(settings.maxInflight);
         return new RelayRuns({
           ...{ runs, records, attempts, policy, limits, callbacks, settings, clock },

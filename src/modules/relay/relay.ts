@@ -22,6 +22,7 @@ import type { TaskRef } from '../tasks/tasks.js';
 import type { OnCallerGone, RelayCall, RelayRetry } from './relay-call.js';
 import { readRelayCall, RELAY_FIELDS } from './relay-call.js';
 import { DEADLINE_ROOM, fittingDeadline } from './relay-budget.js';
+import { RelayCancel } from './relay-cancel.js';
 import { RelaySettings } from './relay-options.js';
 import type { AskedRelay } from './relay-records.js';
 import { digest, idOfKey, RelayRecords } from './relay-records.js';
@@ -97,6 +98,7 @@ export class Relay {
     private readonly routes: HandlerRoutes,
     private readonly tasks: HandlerTasks,
     private readonly statuses: RelayStatuses,
+    private readonly cancels: RelayCancel,
   ) {
     routes.takeFrom(settings.queues);
   }
@@ -132,7 +134,7 @@ export class Relay {
    * @throws CloudTasksError NOT_FOUND as `status`, FAILED_PRECONDITION when it has ended already
    */
   cancel(id: string): Promise<RelayRecord> {
-    return this.statuses.cancel(id);
+    return this.cancels.cancel(id);
   }
 
   /** @throws CloudTasksError */
@@ -160,7 +162,12 @@ export class Relay {
       contentType: 'application/json',
       body: JSON.stringify(body),
     } as const;
-    const about = { fingerprint, ...(owner === undefined ? {} : { owner }) };
+    const { url, method, callbackUrl } = call;
+    const about = {
+      fingerprint,
+      ...(owner === undefined ? {} : { owner }),
+      ...(callbackUrl === undefined ? {} : { call: { url, method, callbackUrl } }),
+    };
     // What is known of the task that was asked for before holds until there is another one.
     if (!before) await this.records.noteAsked(id, about);
     const task = await this.tasks.create(work, options, ownId);
