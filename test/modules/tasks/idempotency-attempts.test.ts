@@ -12,6 +12,7 @@ import {
 } from '../../../src/modules/dead-letters/handler-failures.js';
 import type { OutcomeKind } from '../../../src/modules/dead-letters/outcomes.js';
 import { Outcomes } from '../../../src/modules/dead-letters/outcomes.js';
+import { OutcomeNotes } from '../../../src/modules/journal/outcome-notes.js';
 import { Task, TaskController } from '../../../src/modules/tasks/task-decorators.js';
 import { TasksModule } from '../../../src/modules/tasks/tasks.module.js';
 import { TasksTestbed } from '../../../src/testing/tasks-testbed.js';
@@ -105,6 +106,25 @@ test('work that is put off is done by its successor, and its status follows it',
   expect((await once.status(ref)).scheduleTime).toBeDefined();
   await bed.advance('10m');
   expect(calls).toBe(2);
+  expect(await once.status(ref)).toMatchObject({ state: 'succeeded', attempts: 2 });
+});
+
+test('work that is put off for long is known as long as it waits, and what it came to after it', async () => {
+  const notes = bed.app.get(OutcomeNotes, { strict: false });
+  act = () => {
+    act = () => undefined;
+    throw new RetryLater({ after: '20h', reason: 'not yet' });
+  };
+  const { once } = bed.tasks(Jobs);
+  const ref = await once.options({ maxAttempts: 5 }).delay({ n: 1 });
+  await bed.advance('1m');
+  await notes.flush();
+  await bed.advance('19h');
+  expect(await once.status(ref)).toMatchObject({ state: 'failed', attempts: 1 });
+  expect((await once.status(ref)).scheduleTime).toBeDefined();
+  await bed.advance('1h');
+  await notes.flush();
+  await bed.advance('48h');
   expect(await once.status(ref)).toMatchObject({ state: 'succeeded', attempts: 2 });
 });
 

@@ -14,8 +14,8 @@ import { lineageKey, taskKey } from './outcome-records.js';
 
 /** About as long as the name of a finished task stays taken. */
 const DEFAULT_TTL: Duration = HOUR;
-/** As long as the dead letter itself may exist. */
-const DEAD_LETTER_TTL: Duration = 31 * DAY;
+/** As long as a task may exist. */
+const TASK_AGE: Duration = 31 * DAY;
 const LONGEST_REASON = 2000;
 
 /** A successor is an attempt that failed and another one that is to follow. */
@@ -52,13 +52,12 @@ export class OutcomeRecorder {
       ...(known?.result === undefined ? {} : { result: known.result }),
     };
     const outcome = JSON.stringify(record);
-    const ttl = isElsewhere ? DEFAULT_LEASE : lifetime(state, known?.ttl);
+    // Work that another task goes on with is found by what is known of the task before it.
+    const goesOn = kind === 'rescheduled' || kind === 'dead-lettered' || hop > 0;
+    const lifetime = Math.max(known?.ttl ?? DEFAULT_TTL, goesOn ? TASK_AGE : 0);
+    const ttl = isElsewhere ? DEFAULT_LEASE : lifetime;
     const name = taskName(this.backend.queueName(task.queue), task.taskId);
     this.notes.note({ key: taskKey(name), outcome, ttl });
     if (hop > 0) this.notes.note({ key: lineageKey(this.backend.location, uid), outcome, ttl });
   }
-}
-
-function lifetime(state: OutcomeRecord['state'], ttl: Duration = DEFAULT_TTL): Duration {
-  return state === 'dead-lettered' ? DEAD_LETTER_TTL : ttl;
 }
