@@ -5,12 +5,11 @@ import type { Clock } from '../../engine/ports.js';
 import { CLOCK } from '../cloud-tasks/queue-backend.js';
 import { ExistingTasks } from '../tasks/calls/existing-tasks.js';
 import { Callbacks } from './callbacks.js';
-import { RelaySettings } from './relay-options.js';
 import type { AskedRelay, EndedRelay } from './relay-records.js';
 import { RelayRecords } from './relay-records.js';
 import { RelayRuns } from './relay-runs.js';
 import type { RelayRecord } from './relay-status.js';
-import { noSuchCall, RelayStatuses, shownEnd } from './relay-status.js';
+import { RelayStatuses, shownEnd } from './relay-status.js';
 
 @Injectable()
 export class RelayCancel {
@@ -22,7 +21,6 @@ export class RelayCancel {
     private readonly records: RelayRecords,
     private readonly callbacks: Callbacks,
     private readonly existing: ExistingTasks,
-    private readonly settings: RelaySettings,
     @Inject(CLOCK) private readonly clock: Clock,
   ) {}
 
@@ -34,9 +32,8 @@ export class RelayCancel {
    *   FAILED_PRECONDITION when it has ended already
    */
   async cancel(id: string): Promise<RelayRecord> {
-    const { asked, found } = await this.statuses.look(id);
-    if (found.kind === 'open' && !asked) throw noSuchCall();
-    const { redrive } = found;
+    const { redrive } = await this.statuses.look(id);
+    const asked = await this.records.asked(id);
     const ended =
       (await this.runs.cancel(id, redrive)) ?? (await this.endAsCancelled(id, redrive, asked));
     if (ended.state !== 'cancelled') {
@@ -63,7 +60,7 @@ export class RelayCancel {
       endedAt: this.clock.now(),
       fingerprint: asked?.fingerprint ?? '',
     };
-    return this.records.endUnlessEnded(id, redrive, cancelled, this.settings.keep);
+    return this.records.endUnlessEnded(id, redrive, cancelled);
   }
 
   /** Whether its task, which would be answered from the record, has nothing left to do. */

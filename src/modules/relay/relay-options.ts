@@ -31,7 +31,10 @@ export interface RelayModuleOptions {
   readonly credentials?: RelayCredentials | undefined;
   /** `whsec_…`: callbacks are signed with each of them, the current one first. Absent, no callbacks. */
   readonly callbackSecrets?: readonly string[] | undefined;
-  /** How long the outcome of a call is kept, `1m` to `365d`. Default `7d`. */
+  /**
+   * How long the outcome of a call is kept, `1m` to `365d`; one with an `idempotencyKey` 31 days at
+   * least. Default `7d`.
+   */
   readonly keep?: DurationText | undefined;
   /** How much of an answer's body is kept, 0 to 1048576 bytes. Default 262144. */
   readonly recordBytes?: number | undefined;

@@ -8,7 +8,8 @@ import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { DeadReason } from '../dead-letters/dead-letter.js';
 import { JOURNAL } from '../journal/journal-options.js';
 import type { RecordedAnswer } from './recorded-answer.js';
-import type { CalledBack } from './relay-call.js';
+import type { CalledBack, RelayCall } from './relay-call.js';
+import { RelaySettings } from './relay-options.js';
 
 /** As long as a task, and so a dead letter of it, may exist. */
 const TASK_AGE: Duration = 31 * DAY;
@@ -71,7 +72,17 @@ export class RelayRecords {
   constructor(
     @Inject(JOURNAL) private readonly journal: Journal | null,
     private readonly backend: QueueBackend,
+    private readonly settings: RelaySettings,
   ) {}
+
+  /**
+   * How long it is remembered how a call has ended. A key is one call as long as anything is known of
+   * it: an attempt of a later use would else be taken for another one of the first.
+   */
+  kept({ idempotencyKey }: Pick<RelayCall, 'idempotencyKey'>): Duration {
+    const { keep } = this.settings;
+    return idempotencyKey === undefined ? keep : Math.max(keep, TASK_AGE);
+  }
 
   /** The key that one run of a call is claimed by; a redriven dead letter is a run of its own. */
   runKey(id: string, redrive: number): string {
@@ -83,7 +94,9 @@ export class RelayRecords {
   }
 
   async noteAsked(id: string, asked: AskedRelay): Promise<void> {
-    await this.note(`relay-asked:${this.scope(id)}`, asked, TASK_AGE);
+    // Whose it is has to be known as long as how it has ended, which may be when its task is old.
+    const ttl = TASK_AGE + Math.max(this.settings.keep, TASK_AGE);
+    await this.note(`relay-asked:${this.scope(id)}`, asked, ttl);
   }
 
   async started(id: string, redrive: number): Promise<StartedRelay | undefined> {
@@ -137,25 +150,22 @@ export class RelayRecords {
   }
 
   /**
-   * Ends a run, whoever is at it: they find out when they renew their lease or record an outcome.
+   * Ends a run, whoever is at it: they find out when they renew their lease or record an outcome. It
+   * stays ended at least as long as a task of it may come.
    *
    * @returns how it has ended: this way, unless it had before
    */
-  async endUnlessEnded(
-    id: string,
-    redrive: number,
-    ended: EndedRelay,
-    keep: Duration,
-  ): Promise<EndedRelay> {
+  async endUnlessEnded(id: string, redrive: number, ended: EndedRelay): Promise<EndedRelay> {
     const { journal } = this;
     if (!journal) return ended;
     const key = this.runKey(id, redrive);
     const outcome = JSON.stringify(ended);
+    const ttl = Math.max(this.settings.keep, TASK_AGE);
     for (;;) {
       const claim = await journal.claim(key, MOMENT);
       if (claim.state === 'done') return readEnded(claim.outcome);
       // By the fence of whoever is at it: of the two of us, one records how it ended.
-      if (await journal.complete(key, claim.fence, outcome, keep)) return ended;
+      if (await journal.complete(key, claim.fence, outcome, ttl)) return ended;
     }
   }
 

@@ -95,8 +95,8 @@ export class RelayRuns {
   }
 
   private async carryOut(key: string, run: RelayRun, flight: Flight): Promise<EndedRelay> {
-    const { runs, settings, callbacks } = this.services;
-    const limits = { lease: settings.lease, ttl: settings.keep };
+    const { runs, records, settings, callbacks } = this.services;
+    const limits = { lease: settings.lease, ttl: records.kept(run.call) };
     const begun = this.services.clock.now();
     let unkept: EndedRelay | undefined;
     try {

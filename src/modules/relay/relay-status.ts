@@ -5,7 +5,7 @@ import type { Instant } from '../../engine/time.js';
 import { MILLISECOND } from '../../engine/time.js';
 import type { TaskStatus } from '../tasks/attempts/task-statuses.js';
 import { TaskStatuses } from '../tasks/attempts/task-statuses.js';
-import type { AskedRelay, EndedRelay, FoundRelay } from './relay-records.js';
+import type { EndedRelay, FoundRelay } from './relay-records.js';
 import { RelayRecords } from './relay-records.js';
 
 /**
@@ -35,12 +35,10 @@ export interface RelayRecord {
   readonly answer?: EndedRelay['answer'];
 }
 
-export interface Looked {
-  readonly asked: AskedRelay | undefined;
-  readonly found: FoundRelay;
-  /** Absent where none does. */
-  readonly waiting?: TaskStatus | undefined;
-}
+/** A call that was asked for, and of whose end, if it has ended, something is remembered. */
+export type SeenRelay =
+  | Exclude<FoundRelay, { kind: 'open' }>
+  | { readonly kind: 'waiting'; readonly task: TaskStatus; readonly redrive: number };
 
 @Injectable()
 export class RelayStatuses {
@@ -56,42 +54,49 @@ export class RelayStatuses {
 
   /** @throws CloudTasksError NOT_FOUND for a call that never was, or that ended too long ago */
   async of(id: string): Promise<RelayRecord> {
-    const { found, waiting } = await this.look(id);
+    const found = await this.look(id);
+    if (found.kind === 'waiting') return accepted(id, found.task);
     if (found.kind === 'running') return running(id, found);
-    if (found.kind === 'open') {
-      if (waiting) return accepted(id, waiting);
-      throw noSuchCall();
-    }
     const { ended, redrive } = found;
     const isReported = ended.state === 'done' && (await this.records.isReported(id, redrive));
     return shownEnd(id, ended, isReported);
   }
 
-  /** What the record says, and the queue where it may say more. */
-  async look(id: string): Promise<Looked> {
-    const asked = await this.records.asked(id);
+  /**
+   * What the record says, and the queue where it may know more.
+   *
+   * @throws CloudTasksError NOT_FOUND as `of`
+   */
+  async look(id: string): Promise<SeenRelay> {
     const found = await this.records.find(id);
     const isDead = found.kind === 'ended' && found.ended.state === 'dead';
-    if (found.kind !== 'open' && !isDead) return { asked, found };
-    const waiting = await this.waiting(asked);
-    if (!isDead || !waiting?.scheduleTime) return { asked, found, waiting };
-    // Redriven, and not begun again.
-    return { asked, found: { kind: 'open', redrive: found.redrive + 1 }, waiting };
+    if (found.kind !== 'open' && !isDead) return found;
+    const task = await this.waiting(id);
+    if (isDead) {
+      // Redriven, and not begun again.
+      if (task?.scheduleTime) return { kind: 'waiting', task, redrive: found.redrive + 1 };
+      return found;
+    }
+    if (task) return { kind: 'waiting', task, redrive: found.redrive };
+    // Between the two it may have been carried out.
+    const now = await this.records.find(id);
+    if (now.kind !== 'open') return now;
+    throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
   }
 
-  private async waiting(asked: AskedRelay | undefined): Promise<TaskStatus | undefined> {
+  private async waiting(id: string): Promise<TaskStatus | undefined> {
+    const asked = await this.records.asked(id);
     if (asked?.task === undefined) return undefined;
     try {
-      return await this.tasks.of(asked.task);
+      const status = await this.tasks.of(asked.task);
+      // What is remembered of a task that has ended may outlive what is of its call.
+      const isThere = status.scheduleTime !== undefined || status.state === 'running';
+      return isThere ? status : undefined;
     } catch (error) {
       if (error instanceof CloudTasksError && error.code === 'NOT_FOUND') return undefined;
       throw error;
     }
   }
-}
-
-export function noSuchCall(): CloudTasksError {
-  return new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
 }
 
 function running(id: string, { running }: Extract<FoundRelay, { kind: 'running' }>): RelayRecord {

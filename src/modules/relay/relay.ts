@@ -51,7 +51,7 @@ export interface RelayRequest {
   readonly timeout?: DurationText | undefined;
   /** Told how the call ended: a signed webhook, as a task of its own. */
   readonly callbackUrl?: string | undefined;
-  /** The same call as every other one of this key, which is then made once. */
+  /** The same call as every other one of this key, which is then made once in 31 days. */
   readonly idempotencyKey?: string | undefined;
   /**
    * Whether a call ends when nobody waits for it any more. Default: `finish` where it has an
