@@ -80,8 +80,7 @@ export class RelayRecords {
    * it: an attempt of a later use would else be taken for another one of the first.
    */
   kept({ idempotencyKey }: Pick<RelayCall, 'idempotencyKey'>): Duration {
-    const { keep } = this.settings;
-    return idempotencyKey === undefined ? keep : Math.max(keep, TASK_AGE);
+    return idempotencyKey === undefined ? this.settings.keep : this.longest;
   }
 
   /** The key that one run of a call is claimed by; a redriven dead letter is a run of its own. */
@@ -95,8 +94,7 @@ export class RelayRecords {
 
   async noteAsked(id: string, asked: AskedRelay): Promise<void> {
     // Whose it is has to be known as long as how it has ended, which may be when its task is old.
-    const ttl = TASK_AGE + Math.max(this.settings.keep, TASK_AGE);
-    await this.note(`relay-asked:${this.scope(id)}`, asked, ttl);
+    await this.note(`relay-asked:${this.scope(id)}`, asked, TASK_AGE + this.longest);
   }
 
   async started(id: string, redrive: number): Promise<StartedRelay | undefined> {
@@ -115,7 +113,7 @@ export class RelayRecords {
   }
 
   async noteReported(id: string, redrive: number): Promise<void> {
-    await this.note(`relay-reported:${this.runKey(id, redrive)}`, {}, TASK_AGE);
+    await this.note(`relay-reported:${this.runKey(id, redrive)}`, {}, this.longest);
   }
 
   /**
@@ -160,13 +158,17 @@ export class RelayRecords {
     if (!journal) return ended;
     const key = this.runKey(id, redrive);
     const outcome = JSON.stringify(ended);
-    const ttl = Math.max(this.settings.keep, TASK_AGE);
     for (;;) {
       const claim = await journal.claim(key, MOMENT);
       if (claim.state === 'done') return readEnded(claim.outcome);
       // By the fence of whoever is at it: of the two of us, one records how it ended.
-      if (await journal.complete(key, claim.fence, outcome, ttl)) return ended;
+      if (await journal.complete(key, claim.fence, outcome, this.longest)) return ended;
     }
+  }
+
+  /** As long as its outcome is kept, or a task of it may come. */
+  private get longest(): Duration {
+    return Math.max(this.settings.keep, TASK_AGE);
   }
 
   private lastRun(id: string): Promise<LastRun | undefined> {

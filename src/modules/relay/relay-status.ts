@@ -68,6 +68,16 @@ export class RelayStatuses {
    * @throws CloudTasksError NOT_FOUND as `of`
    */
   async look(id: string): Promise<SeenRelay> {
+    const seen = await this.find(id);
+    if (seen) return seen;
+    throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
+  }
+
+  async isKnown(id: string): Promise<boolean> {
+    return (await this.find(id)) !== undefined;
+  }
+
+  private async find(id: string): Promise<SeenRelay | undefined> {
     const found = await this.records.find(id);
     const isDead = found.kind === 'ended' && found.ended.state === 'dead';
     if (found.kind !== 'open' && !isDead) return found;
@@ -80,8 +90,7 @@ export class RelayStatuses {
     if (task) return { kind: 'waiting', task, redrive: found.redrive };
     // Between the two it may have been carried out.
     const now = await this.records.find(id);
-    if (now.kind !== 'open') return now;
-    throw new CloudTasksError('NOT_FOUND', 'There is no such call.', { field: 'id' });
+    return now.kind === 'open' ? undefined : now;
   }
 
   private async waiting(id: string): Promise<TaskStatus | undefined> {

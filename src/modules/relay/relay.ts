@@ -241,6 +241,8 @@ export class Relay {
   private async askedBefore(id: string, fingerprint: string): Promise<AskedRelay | undefined> {
     const before = await this.records.asked(id);
     if (before && before.fingerprint !== fingerprint) {
+      // Of a call that nobody remembers any more, the key is free.
+      if (before.task !== undefined && !(await this.statuses.isKnown(id))) return undefined;
       throw new CloudTasksError(
         'ALREADY_EXISTS',
         'idempotencyKey: another call was made under this key; use a new key for each.',

@@ -86,6 +86,19 @@ test.each([
   expect(target.seen).toHaveLength(2);
 });
 
+test('a key is free for another call when its own is forgotten', async () => {
+  const call = (payload: string) => relay.call({ url: target.url, idempotencyKey: 'k', payload });
+  await call('one');
+  await attempted();
+  await testbed.advance('720h');
+  await expect(call('two')).rejects.toMatchObject({ code: 'ALREADY_EXISTS' });
+  await testbed.advance('24h');
+  const { id } = await call('two');
+  await attempted();
+  expect(await relay.status(id)).toMatchObject({ state: 'done', attempts: 1 });
+  expect(target.seen.map(({ body }) => body.toString())).toEqual(['one', 'two']);
+});
+
 test('a call that waits for hours, as its target asked for, is found, and cancelled', async () => {
   target.answer = ({ response }) => response.writeHead(503, { 'Retry-After': '86400' }).end();
   const { id } = await relay.call({ url: target.url });
