@@ -140,10 +140,17 @@ describe('87. a callback', () => {
     return ref;
   }
 
-  async function withSecrets(callbackSecrets: readonly string[], more: string[] = []) {
+  async function withSecrets(
+    callbackSecrets: readonly string[],
+    more: string[] = [],
+    tasks: Parameters<typeof startRelay>[2] = {},
+  ) {
     const rules = [target.url, ...more].map((origin) => ({ origin }));
-    app = await startRelay(rules, { callbackSecrets });
+    app = await startRelay(rules, { callbackSecrets }, tasks);
   }
+
+  /** What the receiver of the callback got. */
+  const received = () => target.seen.filter(({ path }) => path === '/callback');
 
   test('is signed so that the old and the new secret verify it, and tells how the call ended', async () => {
     await withSecrets([CURRENT, PREVIOUS]);
@@ -177,7 +184,23 @@ describe('87. a callback', () => {
     const said = app.log.line(/wants no more callbacks/);
     await called();
     await said;
-    expect(target.seen.filter(({ path }) => path === '/callback')).toHaveLength(1);
+    expect(received()).toHaveLength(1);
+  });
+
+  test('that is answered 410 says nothing to another app of the same store', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'relay-87-'));
+    const store = `sqlite:${join(folder, 'journal.sqlite')}`;
+    await withSecrets([CURRENT], [], { store });
+    target.answer = ({ path, response }) =>
+      response.writeHead(path === '/callback' ? 410 : 200).end();
+    await called();
+    await app.log.line(/Parked relay-callbacks\/.* refused: The receiver answered 410/);
+    await withSecrets([CURRENT], [], { store, project: 'another' });
+    await called();
+    await target.count(4);
+    expect(received()).toHaveLength(2);
+    await closeApps();
+    rmSync(folder, { recursive: true });
   });
 
   test.each([302, 400, 500, 429])('that is answered %d is tried again later', async (status) => {

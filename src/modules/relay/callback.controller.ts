@@ -4,6 +4,7 @@ import { DAY, SECOND } from '../../engine/time.js';
 import type { Journal } from '../../foundation/journal.js';
 import { webhookPause, WebhookCalls } from '../../outbound/webhook-call.js';
 import { printable } from '../../foundation/printable.js';
+import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import { GivenUp, RetryLater } from '../dead-letters/handler-failures.js';
 import { JOURNAL } from '../journal/journal-options.js';
 import { Task, TaskController, TaskInfo } from '../tasks/task-decorators.js';
@@ -29,6 +30,7 @@ export class CallbackController {
   constructor(
     private readonly calls: WebhookCalls,
     private readonly settings: RelaySettings,
+    private readonly backend: QueueBackend,
     @Inject(JOURNAL) private readonly journal: Journal | null,
   ) {}
 
@@ -37,7 +39,8 @@ export class CallbackController {
     @Body() { id, url, event }: CallbackTask,
     @TaskInfo() task: TaskContext,
   ): Promise<void> {
-    const gone = `relay-callback-gone:${digest(url)}`;
+    // Apps may share a store, and a receiver may be gone for one of them alone.
+    const gone = `relay-callback-gone:${this.backend.location}/${digest(url)}`;
     if ((await this.journal?.read(gone))?.state === 'done') {
       throw new GivenUp('refused', 'The receiver has answered 410: it wants no more callbacks.');
     }
