@@ -63,9 +63,10 @@ test('83. a task delivered after its success is answered from the record', async
 });
 
 test.each(['abort', 'finish'] as const)('84. a caller leaves: %s', async (onCallerGone) => {
-  await start();
+  await start({ callbackSecrets: [CURRENT] });
   target.answer = () => undefined;
-  const body = await taskBody(app, { url: target.url, onCallerGone });
+  const callbackUrl = `${target.url}/callback`;
+  const body = await taskBody(app, { url: target.url, onCallerGone, callbackUrl });
   const controller = new AbortController();
   const gone = deliver(app, body, { signal: controller.signal }).catch(() => undefined);
   const [seen] = await target.count(1);
@@ -77,8 +78,12 @@ test.each(['abort', 'finish'] as const)('84. a caller leaves: %s', async (onCall
   await closed;
   expect(performance.now() - start84).toBeLessThan(2000);
   target.answer = ({ response }) => response.end('again');
+  const calls = onCallerGone === 'finish' ? ['/'] : ['/', '/'];
+  // Nobody has to come again to have it called back.
+  if (onCallerGone === 'finish') await target.count(2);
   expect((await deliver(app, body, { attempt: 1 })).status).toBe(200);
-  expect(target.seen).toHaveLength(onCallerGone === 'finish' ? 1 : 2);
+  await target.count(calls.length + 1);
+  expect(target.seen.map(({ path }) => path)).toEqual([...calls, '/callback']);
 });
 
 describe('85. the store is down', () => {
@@ -172,6 +177,20 @@ describe('87. a callback', () => {
       data: { id, status: 200, bytes: 4, truncated: false, record: `${app.url}/relay/${id}` },
     });
     expect(await app.relay.status(id)).toMatchObject({ state: 'reported' });
+  });
+
+  test.each([
+    ['relay.dead', { status: 400, reason: 'refused', message: 'The target answered 400.' }],
+    ['relay.done', { status: 200 }],
+  ])('tells of %s', async (type, about) => {
+    await withSecrets([CURRENT]);
+    target.answer = ({ path, response }) =>
+      response.writeHead(path === '/callback' ? 204 : about.status).end('an answer');
+    const { id } = await called();
+    await target.count(2);
+    expect(received().map(({ body }) => JSON.parse(body.toString()) as object)).toMatchObject([
+      { type, data: { id, url: `${target.url}/job`, method: 'POST', attempts: 1, ...about } },
+    ]);
   });
 
   test('that is answered 410 is the last one to its URL', async () => {
