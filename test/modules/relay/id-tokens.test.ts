@@ -1,64 +1,29 @@
 /** How often Google is asked for ID tokens: by its metadata server, which is a loopback one here. */
-import { afterAll, afterEach, beforeEach, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { ServerResponse } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { IdTokens } from '../../../src/modules/relay/id-tokens.js';
-import { Loopback } from '../../support/loopback.js';
-import { encode } from '../../support/test-issuer.js';
+import { MetadataServer, tokenOf } from '../../support/metadata-server.js';
 import { VirtualClock } from '../../support/virtual-clock.js';
-
 const AUDIENCE = 'https://api.example.com';
-const home = mkdtempSync(join(tmpdir(), 'no-credentials-'));
-const before = { ...process.env };
 
 /** Seconds that the tokens live. */
 let life: number;
 /** Audiences that tokens were asked for. */
 let asked: string[];
 let broken: ((response: ServerResponse) => void) | undefined;
-let metadata: Loopback;
+let metadata: MetadataServer;
 
 beforeEach(async () => {
   life = 3600;
   asked = [];
   broken = undefined;
-  metadata = new Loopback();
-  const url = await metadata.http((request, response) => {
-    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://metadata');
-    response.setHeader('Metadata-Flavor', 'Google');
-    if (!pathname.endsWith('/identity')) {
-      response.end('demo');
-      return;
-    }
-    const audience = searchParams.get('audience') ?? '';
+  metadata = await MetadataServer.start((audience, response) => {
     asked.push(audience);
     if (broken) broken(response);
-    else response.end(token(audience));
+    else response.end(tokenOf({ aud: audience, jti: asked.length }, life));
   });
-  // Nothing of this machine's own, and nothing but loopback.
-  Object.assign(process.env, {
-    GCE_METADATA_HOST: new URL(url).host,
-    METADATA_SERVER_DETECTION: 'assume-present',
-    GOOGLE_CLOUD_PROJECT: 'demo',
-    HOME: home,
-    CLOUDSDK_CONFIG: home,
-  });
-  delete process.env['GOOGLE_APPLICATION_CREDENTIALS'];
 });
-afterEach(async () => {
-  await metadata.close();
-  process.env = { ...before };
-});
-afterAll(() => rmSync(home, { recursive: true }));
-
-function token(audience: string): string {
-  const exp = Math.floor(Date.now() / 1000) + life;
-  return [encode({ alg: 'RS256' }), encode({ aud: audience, exp, jti: asked.length }), 'x'].join(
-    '.',
-  );
-}
+afterEach(() => metadata.close());
 
 const idTokens = () =>
   new IdTokens(

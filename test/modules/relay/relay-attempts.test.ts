@@ -8,9 +8,8 @@ import type { Journal } from '../../../src/foundation/journal.js';
 import { JOURNAL } from '../../../src/modules/journal/journal-options.js';
 import type { RelayRequest } from '../../../src/modules/relay/relay.js';
 import type { TaskOptions } from '../../../src/modules/tasks/task-options.js';
-import { Loopback } from '../../support/loopback.js';
+import { MetadataServer, tokenOf } from '../../support/metadata-server.js';
 import { closeApps } from '../../support/tasks-app.js';
-import { encode } from '../../support/test-issuer.js';
 import type { RelayApp } from './relay-bench.js';
 import { deliver, startRelay, Target } from './relay-bench.js';
 
@@ -113,8 +112,7 @@ test("a task's own timeout is no longer than its rule's is by now", async () => 
 });
 
 describe('while its ID token is being minted', () => {
-  const before = { ...process.env };
-  let metadata: Loopback;
+  let metadata: MetadataServer;
   /** Requests for tokens that aren't answered yet. */
   let waiting: ServerResponse[];
   let isMinting: boolean;
@@ -124,36 +122,17 @@ describe('while its ID token is being minted', () => {
     waiting = [];
     isMinting = false;
     asked = Promise.withResolvers();
-    metadata = new Loopback();
-    const url = await metadata.http((request, response) => {
-      response.setHeader('Metadata-Flavor', 'Google');
-      if (!request.url?.includes('/identity')) {
-        response.end('demo');
-        return;
-      }
+    metadata = await MetadataServer.start((_, response) => {
       waiting.push(response);
       if (isMinting) mint();
       asked.resolve(undefined);
     });
-    Object.assign(process.env, {
-      GCE_METADATA_HOST: new URL(url).host,
-      METADATA_SERVER_DETECTION: 'assume-present',
-      GOOGLE_CLOUD_PROJECT: 'demo',
-      HOME: folder,
-      CLOUDSDK_CONFIG: folder,
-    });
-    delete process.env['GOOGLE_APPLICATION_CREDENTIALS'];
     app = await start('https://target.example');
   });
-  afterEach(async () => {
-    await metadata.close();
-    process.env = { ...before };
-  });
+  afterEach(() => metadata.close());
 
   function mint(): void {
-    const exp = Math.floor(Date.now() / 1000) + 3600;
-    const token = [encode({ alg: 'RS256' }), encode({ exp }), 'x'].join('.');
-    for (const response of waiting.splice(0)) response.end(token);
+    for (const response of waiting.splice(0)) response.end(tokenOf({}));
   }
 
   test('its deadline ends it', async () => {

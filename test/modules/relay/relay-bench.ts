@@ -1,5 +1,6 @@
 /** An app with a relay, and a target that does as it is told: both real, on loopback. */
 import type { INestApplication } from '@nestjs/common';
+import { Test } from '@nestjs/testing';
 import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { request } from 'undici';
@@ -11,7 +12,9 @@ import { Relay } from '../../../src/modules/relay/relay.js';
 import type { RelayModuleOptions } from '../../../src/modules/relay/relay-options.js';
 import { RelayModule } from '../../../src/modules/relay/relay.module.js';
 import type { TasksModuleOptions } from '../../../src/modules/tasks/module-options.js';
+import { TasksModule } from '../../../src/modules/tasks/tasks.module.js';
 import type { OutboundRule } from '../../../src/outbound/outbound-rule.js';
+import { TasksTestbed } from '../../../src/testing/tasks-testbed.js';
 import { Loopback } from '../../support/loopback.js';
 import { EMBEDDED, startApp } from '../../support/tasks-app.js';
 import type { RecordedLog } from '../../support/tasks-app.js';
@@ -119,6 +122,16 @@ export async function startRelay(
       return (await api.listTasks({ parent, responseView: 'FULL' })).tasks;
     },
   };
+}
+
+/** A relay that may call this target, where time is virtual. */
+export function virtualRelay(target: Target): Promise<TasksTestbed> {
+  const rules = [{ origin: target.url }];
+  const imports = [
+    TasksModule.forRoot(EMBEDDED),
+    RelayModule.forRoot({ rules, loopback: 'by-rule' }),
+  ];
+  return TasksTestbed.create(Test.createTestingModule({ imports }), { patience: '1s' });
 }
 
 export interface DeliverOptions {

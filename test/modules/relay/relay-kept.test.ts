@@ -1,14 +1,10 @@
 /** What is remembered of a call, and how long: on the virtual clock. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Test } from '@nestjs/testing';
 import { DeadLetters } from '../../../src/modules/dead-letters/dead-letters.js';
 import { OutcomeNotes } from '../../../src/modules/journal/outcome-notes.js';
 import { Relay } from '../../../src/modules/relay/relay.js';
-import { RelayModule } from '../../../src/modules/relay/relay.module.js';
-import { TasksModule } from '../../../src/modules/tasks/tasks.module.js';
-import { TasksTestbed } from '../../../src/testing/tasks-testbed.js';
-import { EMBEDDED } from '../../support/tasks-app.js';
-import { Target } from './relay-bench.js';
+import type { TasksTestbed } from '../../../src/testing/tasks-testbed.js';
+import { Target, virtualRelay } from './relay-bench.js';
 
 let target: Target;
 let testbed: TasksTestbed;
@@ -16,13 +12,7 @@ let relay: Relay;
 
 beforeEach(async () => {
   target = await Target.start(({ response }) => response.end('done'));
-  const rules = [{ origin: target.url }];
-  testbed = await TasksTestbed.create(
-    Test.createTestingModule({
-      imports: [TasksModule.forRoot(EMBEDDED), RelayModule.forRoot({ rules, loopback: 'by-rule' })],
-    }),
-    { patience: '1s' },
-  );
+  testbed = await virtualRelay(target);
   relay = testbed.app.get(Relay);
 });
 

@@ -1,14 +1,10 @@
 /** A day is a day: on the virtual clock, calls are held for 24 hours, and end a moment later. */
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { Test } from '@nestjs/testing';
 import type { CloudTasksApi } from '../../../src/engine/cloud-tasks-api.js';
 import { CLOUD_TASKS } from '../../../src/modules/cloud-tasks/queue-backend.js';
 import { Relay } from '../../../src/modules/relay/relay.js';
-import { RelayModule } from '../../../src/modules/relay/relay.module.js';
-import { TasksModule } from '../../../src/modules/tasks/tasks.module.js';
-import { TasksTestbed } from '../../../src/testing/tasks-testbed.js';
-import { EMBEDDED } from '../../support/tasks-app.js';
-import { Target } from './relay-bench.js';
+import type { TasksTestbed } from '../../../src/testing/tasks-testbed.js';
+import { Target, virtualRelay } from './relay-bench.js';
 
 let target: Target;
 let testbed: TasksTestbed;
@@ -16,13 +12,7 @@ let relay: Relay;
 
 beforeEach(async () => {
   target = await Target.start(() => undefined);
-  const rules = [{ origin: target.url }];
-  testbed = await TasksTestbed.create(
-    Test.createTestingModule({
-      imports: [TasksModule.forRoot(EMBEDDED), RelayModule.forRoot({ rules, loopback: 'by-rule' })],
-    }),
-    { patience: '1s' },
-  );
+  testbed = await virtualRelay(target);
   relay = testbed.app.get(Relay);
 });
 
