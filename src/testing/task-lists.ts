@@ -32,7 +32,7 @@ export interface WaitingTask extends KeptTask {
 
 /** A task that was given up. */
 export interface DeadTask extends KeptTask {
-  /** `permanent`, `refused`, `unreadable`, `exhausted` or `unknown-path`. */
+  /** `permanent`, `refused`, `unreadable`, `exhausted`, `unknown-path`, or one of the relay's. */
   readonly reason: DeadReason;
   /** What the error said. */
   readonly message: string;

@@ -2,17 +2,16 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { createHash } from 'node:crypto';
 import type { Duration, Instant } from '../../engine/time.js';
-import { DAY, SECOND } from '../../engine/time.js';
+import { SECOND } from '../../engine/time.js';
 import type { Journal } from '../../foundation/journal.js';
 import { QueueBackend } from '../cloud-tasks/queue-backend.js';
 import type { DeadReason } from '../dead-letters/dead-letter.js';
+import { TASK_AGE } from '../dead-letters/dead-letter.js';
 import { JOURNAL } from '../journal/journal-options.js';
 import type { RecordedAnswer } from './recorded-answer.js';
 import type { CalledBack, RelayCall } from './relay-call.js';
 import { RelaySettings } from './relay-options.js';
 
-/** As long as a task, and so a dead letter of it, may exist. */
-const TASK_AGE: Duration = 31 * DAY;
 /** More than two writes take. */
 const MOMENT: Duration = 10 * SECOND;
 

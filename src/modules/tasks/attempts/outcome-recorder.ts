@@ -2,8 +2,9 @@
 import { Injectable } from '@nestjs/common';
 import { taskName } from '../../../engine/resource-name.js';
 import type { Duration } from '../../../engine/time.js';
-import { DAY, HOUR } from '../../../engine/time.js';
+import { HOUR } from '../../../engine/time.js';
 import { QueueBackend } from '../../cloud-tasks/queue-backend.js';
+import { TASK_AGE } from '../../dead-letters/dead-letter.js';
 import type { EndedAttempt, OutcomeKind } from '../../dead-letters/outcomes.js';
 import { Outcomes } from '../../dead-letters/outcomes.js';
 import { DEFAULT_LEASE, RunsElsewhere } from '../../journal/exclusive-runs.js';
@@ -14,8 +15,6 @@ import { lineageKey, taskKey } from './outcome-records.js';
 
 /** About as long as the name of a finished task stays taken. */
 const DEFAULT_TTL: Duration = HOUR;
-/** As long as a task may exist. */
-const TASK_AGE: Duration = 31 * DAY;
 const LONGEST_REASON = 2000;
 
 /** A successor is an attempt that failed and another one that is to follow. */

@@ -5,8 +5,6 @@ import { Body, Module, ServiceUnavailableException } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import type { Observable } from 'rxjs';
 import { finalize } from 'rxjs';
-import type { DeadLetter } from '../../../../src/modules/dead-letters/dead-letter.js';
-import { DeadLetters } from '../../../../src/modules/dead-letters/dead-letters.js';
 import { PermanentFailure } from '../../../../src/modules/dead-letters/handler-failures.js';
 import type { Work } from '../../../../src/modules/tasks/attempts/returned-work.js';
 import { ReturnsWork } from '../../../../src/modules/tasks/attempts/returned-work.js';
@@ -72,12 +70,6 @@ beforeEach(async () => {
 });
 afterEach(() => bed.close());
 
-async function parked(): Promise<DeadLetter[]> {
-  const all: DeadLetter[] = [];
-  for await (const letter of bed.app.get(DeadLetters, { strict: false }).list()) all.push(letter);
-  return all;
-}
-
 test('Nest is done before the work is, and hooks and the queue wait for it', async () => {
   act = () => async () => {
     await nestIsDone.promise;
@@ -100,7 +92,7 @@ test('work that fails is tried again and then parked, and an error that nobody f
   await bed.tasks(Long).work.delay({});
   await bed.drain();
   expect(happened.filter((line) => line === 'hook sees a failure')).toHaveLength(2);
-  expect(await parked()).toMatchObject([{ reason: 'exhausted', attempts: 2 }]);
+  expect(await bed.deadLetters()).toMatchObject([{ reason: 'exhausted', attempts: 2 }]);
   expect(log.lines.filter((line) => line.startsWith('TypeError: nobody foresaw'))).toHaveLength(2);
 });
 
@@ -113,7 +105,7 @@ test.each([
     act = () => () => Promise.reject(error);
     await bed.tasks(Long).work.delay({});
     await bed.drain();
-    expect(await parked()).toMatchObject([{ reason, attempts }]);
+    expect(await bed.deadLetters()).toMatchObject([{ reason, attempts }]);
     expect(log.text).not.toContain(`${error.name}: `);
   },
 );
@@ -124,7 +116,7 @@ test('a handler that fails before it has any work fails like others', async () =
   };
   await bed.tasks(Long).work.delay({});
   await bed.drain();
-  expect(await parked()).toMatchObject([{ reason: 'permanent', message: 'no work' }]);
+  expect(await bed.deadLetters()).toMatchObject([{ reason: 'permanent', message: 'no work' }]);
 });
 
 test('a caller who is no queue is answered by Nest, with what the work comes to', async () => {
