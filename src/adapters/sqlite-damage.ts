@@ -68,6 +68,8 @@ export class SqliteDamage {
   checkIndexes(): void {
     const counts = () => new Set(this.sql.countByIndex.map((count) => count.get()?.[0]));
     if (this.curing(counts).size > 1) this.sql.rebuildIndexes.run();
+    // The jobs are read when the file can no longer be refused.
+    this.curing(() => this.sql.jobNames.all());
   }
 
   /**

@@ -128,7 +128,10 @@ const DAMAGES: Readonly<Record<string, Damage>> = {
   'a log without its database': () => writeFileSync(file(''), ''),
 };
 
-test.each(seeds(30, 300))(
+/** Cut off in the page of the jobs: that was noticed only after the file had been taken. */
+const WITHOUT_JOBS = 1721588847;
+
+test.each([WITHOUT_JOBS, ...seeds(30, 300)])(
   'a damaged database harms nobody (SEED=%i)',
   async (seed) => {
     const chance = new Chance(seed);
